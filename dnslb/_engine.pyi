@@ -1,0 +1,84 @@
+"""The engine's face: a handful of coarse calls.
+
+The engine holds one immutable snapshot of zones and plans, answers from it on threads of its own,
+and never calls back into Python. Every method may be called from any thread.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypedDict
+
+from typing_extensions import Self
+
+from dnslb.config.model import ServiceId
+from dnslb.policy.plan import ServicePlan
+from dnslb.zone.records import RRset
+
+__version__: str
+"""The version of the package that the extension was built with."""
+
+class ZoneData(Protocol):
+    """A zone as the engine takes it."""
+
+    @property
+    def origin(self) -> bytes:
+        """In lower case, uncompressed wire format."""
+    @property
+    def rrsets(self) -> Sequence[RRset]:
+        """Static RRsets; exactly one SOA, at the apex."""
+    @property
+    def services(self) -> Sequence[tuple[bytes, ServiceId]]:
+        """The owner names, in wire format, of the zone's services."""
+
+class Stats(TypedDict):
+    """Counters since the engine was made, summed over all workers."""
+
+    generation: int
+    queries: dict[tuple[str, str], int]  # (transport, rcode): answers sent
+    drops: dict[str, int]  # reason: packets that got no answer
+    answers: dict[tuple[str, str, str, str], int]  # (zone, service, pool, backend): answers with it
+
+class Engine:
+    """Zones and plans, the sockets that serve them, and the threads that answer."""
+
+    def __new__(cls) -> Self: ...
+    def publish(
+        self, plans: Mapping[ServiceId, ServicePlan], zones: Sequence[ZoneData] | None = None
+    ) -> int:
+        """Swap in a new snapshot and return its generation, counted from 1.
+
+        With `zones`, these are all there is, and `plans` covers their every service; without, the
+        zones stay and only the plans of the services named change. Packets meet the old snapshot or
+        the new one, never a mix.
+
+        Raises:
+            ValueError: a zone or plan that cannot be compiled; the old snapshot stays in force.
+        """
+
+    def bind(self, listen: Sequence[tuple[str, int]], workers: int) -> list[tuple[str, int]]:
+        """Take UDP and TCP sockets on each address, `workers` of them, and return what was bound.
+
+        Port 0 becomes one free port, the same for UDP and TCP.
+
+        Raises:
+            OSError: an address that cannot be had, as its `filename`; no socket is kept.
+        """
+
+    def start(self) -> None:
+        """Answer on the bound sockets, from threads of the engine's own.
+
+        Raises:
+            RuntimeError: nothing is bound, or the engine runs already.
+        """
+
+    def answer(self, packet: bytes, client: str, transport: str = "udp") -> bytes | None:
+        """What the server would send to `client` for `packet`; None for silence.
+
+        Raises:
+            ValueError: `client` is no IP address, or `transport` neither `"udp"` nor `"tcp"`.
+        """
+
+    def stats(self) -> Stats:
+        """Read the counters. Queries put to `answer` count as well."""
+
+    def stop(self) -> None:
+        """Answer what has been received, close the sockets and join the threads."""

@@ -1,0 +1,1 @@
+"""Configuration: from YAML files to a frozen, validated model."""

@@ -1,0 +1,203 @@
+"""What a valid configuration means: frozen, complete, without a trace of YAML.
+
+The loader builds it, everything else reads it. Defaults are filled in, references are objects,
+durations are seconds, names are absolute and in lower case.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dnslb.health.checks.base import Check
+    from dnslb.policy.strategies.base import Strategy
+    from dnslb.zone.records import RRset
+
+__all__ = [
+    "Address",
+    "Backend",
+    "BackendId",
+    "Config",
+    "Family",
+    "Listen",
+    "Member",
+    "Pool",
+    "Prefix",
+    "Service",
+    "ServiceId",
+    "WhenDown",
+    "Zone",
+]
+
+Address = IPv4Address | IPv6Address
+
+
+class Family(enum.Enum):
+    """An address family; the value is the type of the records that carry it."""
+
+    IPV4 = 1  # A
+    IPV6 = 28  # AAAA
+
+
+class BackendId(NamedTuple):
+    """Which backend: unique in the server, and the key of everything kept about it."""
+
+    zone: str
+    pool: str
+    name: str
+
+    def __str__(self) -> str:
+        """The form that operators type and read."""
+        return f"{self.pool}/{self.name}"
+
+
+class ServiceId(NamedTuple):
+    """Which service: the zone's origin and the owner name relative to it, `@` for the apex."""
+
+    zone: str
+    name: str
+
+    def __str__(self) -> str:
+        """The absolute owner name."""
+        return self.zone if self.name == "@" else f"{self.name}.{self.zone}"
+
+
+class Prefix(NamedTuple):
+    """How many leading bits of a client's address count, by family."""
+
+    v4: int = 24
+    v6: int = 56
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One place that traffic can be sent to: addresses, or the target of a CNAME."""
+
+    id: BackendId
+    addresses: tuple[Address, ...] = ()
+    target: str | None = None  # absolute domain name, with its final dot
+    check: Check | None = None  # None: always up
+
+    def has(self, family: Family) -> bool:
+        """Whether a query for this family's type can be answered with this backend."""
+        return self.target is not None or bool(self.of(family))
+
+    def of(self, family: Family) -> tuple[Address, ...]:
+        """The backend's addresses of one family."""
+        version = 4 if family is Family.IPV4 else 6
+        return tuple(address for address in self.addresses if address.version == version)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One place in a pool, taken by a backend or by another pool."""
+
+    of: Backend | Pool
+    weight: int = 1
+
+    @property
+    def name(self) -> str:
+        """The member's name, unique in its pool."""
+        return self.of.name if isinstance(self.of, Pool) else self.of.id.name
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A strategy over members."""
+
+    zone: str
+    name: str
+    strategy: Strategy
+    members: tuple[Member, ...]
+    min_up: int = 1
+    prefix: Prefix = Prefix()
+    location: tuple[float, float] | None = None  # latitude, longitude in degrees
+
+    def backends(self) -> Iterator[Backend]:
+        """Every backend in this pool and in the pools below it, each once, in the order written."""
+        seen: set[BackendId] = set()
+        stack: list[Backend | Pool] = [self]
+        while stack:
+            item = stack.pop()
+            if isinstance(item, Pool):
+                stack.extend(member.of for member in reversed(item.members))
+            elif item.id not in seen:
+                seen.add(item.id)
+                yield item
+
+
+@dataclass(frozen=True, slots=True)
+class WhenDown:
+    """What a service answers when everything under it is down.
+
+    With `action` `"answer"` the answer is `backend`: a sorry page.
+    """
+
+    action: Literal["serve-all", "nodata", "servfail", "answer"] = "serve-all"
+    backend: Backend | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A name whose answers are balanced."""
+
+    id: ServiceId
+    pool: Pool
+    ttl: int = 30  # seconds
+    answers: int = 1  # how many backends one response carries
+    when_down: WhenDown = WhenDown()
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A zone: its static RRsets (SOA and apex NS among them) and its services."""
+
+    origin: str  # absolute, with its final dot
+    rrsets: tuple[RRset, ...]
+    services: Mapping[str, Service]  # by owner name relative to the origin, `@` for the apex
+    pools: Mapping[str, Pool]
+
+
+class Listen(NamedTuple):
+    """An address to serve UDP and TCP on; port 0 asks the system for a free one."""
+
+    address: Address
+    port: int = 53
+
+    def __str__(self) -> str:
+        """`192.0.2.1:53` or `[2001:db8::1]:53`."""
+        host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration."""
+
+    path: Path
+    zones: Mapping[str, Zone]  # by origin
+    listen: tuple[Listen, ...] = (Listen(IPv4Address("0.0.0.0")), Listen(IPv6Address("::")))
+    workers: int | None = None  # None: one per CPU
+    state: Path = field(default_factory=lambda: Path(".dnslb"))
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+
+    def services(self) -> Iterator[Service]:
+        """Every service of every zone."""
+        for zone in self.zones.values():
+            yield from zone.services.values()
+
+    def backends(self) -> Iterator[Backend]:
+        """Every backend that a service can reach, each once."""
+        seen: set[BackendId] = set()
+        for service in self.services():
+            for backend in service.pool.backends():
+                if backend.id not in seen:
+                    seen.add(backend.id)
+                    yield backend

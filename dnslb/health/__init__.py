@@ -1,0 +1,1 @@
+"""Health: checks probe, results become verdicts, verdicts and load become standings."""

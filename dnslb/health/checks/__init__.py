@@ -1,0 +1,1 @@
+"""The protocols that a check can speak, one file each."""

@@ -1,0 +1,47 @@
+"""What is known of a backend at one moment: all that compiling a plan needs."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from dnslb.config.model import Family
+
+__all__ = ["ALWAYS_UP", "OperatorState", "Standing"]
+
+
+class OperatorState(enum.Enum):
+    """What the operator wants of a backend, kept apart from what its checks say."""
+
+    AUTO = "auto"  # follow the verdict
+    UP = "up"  # forced up
+    DOWN = "down"  # forced down
+    DRAIN = "drain"  # no new answers; existing caches run out
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Verdict, load and operator state of one backend."""
+
+    down: frozenset[Family] = frozenset()  # families whose verdict is down (or not known yet)
+    load: float | None = None  # 0 idle, 1 full, may exceed 1
+    latency: float | None = None  # milliseconds, the median of recent checks
+    state: OperatorState = OperatorState.AUTO
+    reason: str = ""  # why it is down, in an operator's words; empty when up
+
+    def serves(self, family: Family) -> bool:
+        """Whether answers of this family may carry the backend."""
+        if self.state is OperatorState.AUTO:
+            return family not in self.down
+        return self.state is OperatorState.UP
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the operator keeps this backend out of answers."""
+        return self.state in {OperatorState.DOWN, OperatorState.DRAIN}
+
+
+ALWAYS_UP: Final = Standing()
+"""A backend without a check."""

@@ -1,0 +1,1 @@
+"""Policy: from pools and standings to plans, and plans explained."""

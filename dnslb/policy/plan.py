@@ -1,0 +1,154 @@
+"""A plan: what a service compiles to, and all that the engine can do at query time.
+
+Each node picks in its own way; a walk from the root ends at an `Answer`.
+
+    node     picks                                        made by
+    Answer   nothing: these backends are the answer       every leaf
+    Cycle    the next step in turn, one shared counter    round-robin, weighted
+    Random   a choice by its weight (alias method)        least-load, weighted with huge weights
+    Hash     a choice by the client's network             subnet
+
+Nodes are values: equal nodes mean the same thing, and one node may stand in several places.
+The engine compiles a plan once, when it is published, so a plan's size costs no query anything.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from dnslb.config.model import Prefix
+
+if TYPE_CHECKING:
+    from dnslb.config.model import Address, Backend
+
+__all__ = [
+    "MAX_DEPTH",
+    "Answer",
+    "Cycle",
+    "Hash",
+    "HashChoice",
+    "Node",
+    "Random",
+    "Rcode",
+    "ServicePlan",
+    "WeightedChoice",
+]
+
+MAX_DEPTH: Final = 16
+"""How deep plans may nest; the engine's walk is bounded by it, and so is a query's cost."""
+
+
+class Rcode(enum.IntEnum):
+    """The response codes that a plan can end in (RFC 1035 section 4.1.1)."""
+
+    NOERROR = 0
+    SERVFAIL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A leaf: the records of `backends`, in this order, with `ttl` seconds to live.
+
+    No backends and `NOERROR` is NODATA. A backend with a target stands alone: it is a CNAME.
+    """
+
+    backends: tuple[Backend, ...]
+    ttl: int
+    rcode: Rcode = Rcode.NOERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """The next of `steps` for each query: shares are exact over every full turn."""
+
+    steps: tuple[Node, ...]
+
+
+class WeightedChoice(NamedTuple):
+    """A branch of `Random`, taken with probability weight / sum of weights."""
+
+    weight: float  # finite, > 0
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """One of `choices` by its weight, drawn anew for each query."""
+
+    choices: tuple[WeightedChoice, ...]
+
+
+class HashChoice(NamedTuple):
+    """A branch of `Hash`; `key` alone decides which clients it attracts, so it must be stable."""
+
+    key: str
+    weight: float  # finite, > 0
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Hash:
+    """The choice that the client's network is bound to.
+
+    The network, `prefix` bits of the client's address, is hashed to one of `slots` slots, and each
+    slot belongs to one choice by weighted rendezvous (Thaler and Ravishankar 1998, weighted as by
+    Schindelhauer and Schomaker 2005): the lowest -ln(u) / weight, where u comes from the slot and
+    the choice's key. A choice that goes takes along its own slots only; one that comes back gets
+    the very same ones.
+    """
+
+    choices: tuple[HashChoice, ...]
+    prefix: Prefix = Prefix()
+    slots: int = 65_536
+
+    def slot(self, client: Address) -> int:
+        """The slot of the client's network: the same number as the engine's."""
+        bits, kept = (32, self.prefix.v4) if client.version == 4 else (128, self.prefix.v6)
+        network = int(client) >> (bits - kept) << (bits - kept) << (128 - bits)
+        hashed = _mix((network >> 64) ^ _mix((network & _MASK) + client.version))
+        return hashed * self.slots >> 64
+
+    def pick(self, slot: int) -> HashChoice:
+        """The choice that `slot` belongs to."""
+        return min(self.choices, key=lambda choice: _cost(choice, slot))
+
+
+Node = Answer | Cycle | Random | Hash
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """The plans of one service by what is asked: `a`, `aaaa`, and `other` for every other type.
+
+    `other` is there when the service can answer with a CNAME, which answers every type. None means
+    that the service says nothing for that type: static records may, else it is NODATA.
+    """
+
+    a: Node | None = None
+    aaaa: Node | None = None
+    other: Node | None = None
+
+
+_MASK: Final = (1 << 64) - 1
+
+
+def _mix(value: int) -> int:
+    """A 64-bit finalizer (the output function of SplitMix64, Steele et al. 2014)."""
+    value = (value + 0x9E3779B97F4A7C15) & _MASK
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
+    return value ^ (value >> 31)
+
+
+def hash_key(key: str) -> int:
+    """The 64-bit number that stands for a choice's key: the first 8 octets of its BLAKE2b."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
+
+
+def _cost(choice: HashChoice, slot: int) -> float:
+    uniform = ((_mix(hash_key(choice.key) ^ _mix(slot)) >> 11) + 0.5) * 2.0**-53
+    return -math.log(uniform) / choice.weight

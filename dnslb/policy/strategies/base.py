@@ -1,0 +1,55 @@
+"""What a strategy is: a pure function from the members that can be chosen to a plan."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from dnslb.config.model import Prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dnslb.policy.plan import Node
+
+__all__ = ["Candidate", "Choice", "Strategy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A member that can be chosen now: it is up, wanted, and has what the query asks for."""
+
+    key: str  # stable and unique in the server: `pool/name`, or the nested pool's name
+    weight: int  # as configured, >= 0
+    node: Node  # what is answered when this member alone is chosen
+    load: float | None = None  # 0 idle, 1 full, may exceed 1; None: nothing reported
+    latency: float | None = None  # milliseconds, the median of recent checks; None: not known
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is asked of a strategy besides the candidates."""
+
+    answers: int  # how many backends one response carries, at least 1
+    join: Callable[[Sequence[Candidate]], Node]  # the answer that carries several backends at once
+    prefix: Prefix = Prefix()  # how many bits of the client's address make its network
+
+
+class Strategy(ABC):
+    """Compiles a pool to a plan. Subclass it, name the class in the configuration, and it runs.
+
+    A strategy keeps no state, reads no clock and draws no numbers: the same candidates give the
+    same plan. It runs when something changed, never for a query.
+    """
+
+    name: ClassVar[str]
+    """The word for it in the configuration, the API and `explain`."""
+
+    @abstractmethod
+    def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
+        """The plan over `candidates`, of which there is at least one.
+
+        They come in the order written. When one of them is a pool or answers with a CNAME,
+        `choice.answers` is 1, since such an answer cannot be joined with others.
+        """

@@ -1,0 +1,1 @@
+"""Static records: owner names, RRsets, zone files."""

@@ -1,0 +1,30 @@
+//! The answering half of dnslb.
+//!
+//! Python decides, the engine answers: everything here walks what was published and decides nothing.
+//! Layers look down only:
+//!
+//! ```text
+//! python    the only file that knows PyO3
+//! server    sockets, threads, publishing
+//! udp, tcp  carry packets      worker    one thread's share: snapshot, counters, dice
+//! respond   packet in, answer out: pure
+//! lookup    owner name → zone content      select   plan → leaf
+//! zones     what zones compile to          plan     what plans compile to
+//! wire/     the format of messages
+//! ```
+
+pub mod lookup;
+pub mod plan;
+pub mod respond;
+pub mod select;
+pub mod server;
+pub mod snapshot;
+pub mod stats;
+pub mod tcp;
+pub mod udp;
+pub mod wire;
+pub mod worker;
+pub mod zones;
+
+#[cfg(feature = "python")]
+mod python;

@@ -1,0 +1,274 @@
+//! The binding to Python: reads what is published, hands it on, and turns errors into exceptions.
+//!
+//! `dnslb/_engine.pyi` is the documentation of everything here. No Python object is kept, and the
+//! interpreter is released whenever the engine works.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+
+use crate::plan::{BackendSpec, NodeSpec, PlanSpec, ServiceKey, ServiceSpec};
+use crate::server::{BindError, Server};
+use crate::stats::Transport;
+use crate::wire::{Rcode, name};
+use crate::zones::{RrsetSpec, ZoneSpec};
+
+/// The extension module `dnslb._engine`.
+#[pymodule]
+mod _engine {
+    #[pymodule_export]
+    use super::Engine;
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals, reason = "Python's name for it")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}
+
+/// Zones and plans, the sockets that serve them, and the threads that answer.
+#[pyclass(frozen, module = "dnslb._engine")]
+struct Engine(Server);
+
+#[pymethods]
+impl Engine {
+    #[new]
+    fn new() -> Self {
+        Self(Server::default())
+    }
+
+    #[pyo3(signature = (plans, zones=None))]
+    fn publish(
+        &self,
+        py: Python<'_>,
+        plans: &Bound<'_, PyAny>,
+        zones: Option<Vec<Bound<'_, PyAny>>>,
+    ) -> PyResult<u64> {
+        let mut reader = Reader::default();
+        let mut specs: Vec<(ServiceKey, ServiceSpec)> = Vec::new();
+        for item in plans.call_method0(intern!(py, "items"))?.try_iter()? {
+            let (key, plan): (ServiceKey, Bound<'_, PyAny>) = item?.extract()?;
+            specs.push((key, reader.service(&plan)?));
+        }
+        let zones = zones
+            .map(|zones| zones.iter().map(zone).collect::<PyResult<Vec<_>>>())
+            .transpose()?;
+        py.detach(|| self.0.publish(&specs, zones.as_deref()))
+            .map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    fn bind(
+        &self,
+        py: Python<'_>,
+        listen: Vec<(IpAddr, u16)>,
+        workers: usize,
+    ) -> PyResult<Vec<(String, u16)>> {
+        let listen: Vec<SocketAddr> = listen.into_iter().map(SocketAddr::from).collect();
+        match py.detach(|| self.0.bind(&listen, workers)) {
+            Ok(bound) => Ok(bound
+                .iter()
+                .map(|address| (address.ip().to_string(), address.port()))
+                .collect()),
+            Err(BindError::Listen(error)) => {
+                let code = error.source.raw_os_error();
+                let text = error.source.to_string();
+                Err(PyOSError::new_err((code, text, error.address.to_string())))
+            }
+            Err(BindError::Life(error)) => Err(PyRuntimeError::new_err(error.to_string())),
+        }
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.start())
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    }
+
+    #[pyo3(signature = (packet, client, transport="udp"))]
+    fn answer<'py>(
+        &self,
+        py: Python<'py>,
+        packet: &[u8],
+        client: &str,
+        transport: &str,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let transport = [Transport::Udp, Transport::Tcp]
+            .into_iter()
+            .find(|known| known.name() == transport)
+            .ok_or_else(|| PyValueError::new_err("transport is neither \"udp\" nor \"tcp\""))?;
+        let client: IpAddr = client
+            .parse()
+            .map_err(|_| PyValueError::new_err(format!("{client:?} is no IP address")))?;
+        let answer = py.detach(|| self.0.answer(transport, client, packet));
+        Ok(answer.map(|bytes| PyBytes::new(py, &bytes)))
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = py.detach(|| self.0.stats());
+        let dict = PyDict::new(py);
+        dict.set_item("generation", stats.generation)?;
+        dict.set_item("queries", stats.queries)?;
+        dict.set_item("drops", stats.drops)?;
+        dict.set_item("answers", stats.answers)?;
+        Ok(dict)
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.0.stop());
+    }
+}
+
+fn zone(zone: &Bound<'_, PyAny>) -> PyResult<ZoneSpec> {
+    let py = zone.py();
+    let mut rrsets = Vec::new();
+    for rrset in zone.getattr(intern!(py, "rrsets"))?.try_iter()? {
+        let rrset = rrset?;
+        rrsets.push(RrsetSpec {
+            owner: rrset.getattr(intern!(py, "owner"))?.extract()?,
+            rtype: rrset.getattr(intern!(py, "type"))?.extract()?,
+            ttl: rrset.getattr(intern!(py, "ttl"))?.extract()?,
+            rdatas: rrset.getattr(intern!(py, "rdatas"))?.extract()?,
+        });
+    }
+    Ok(ZoneSpec {
+        origin: zone.getattr(intern!(py, "origin"))?.extract()?,
+        rrsets,
+        services: zone.getattr(intern!(py, "services"))?.extract()?,
+    })
+}
+
+/// Reads plans. One node object may stand in many plans, but each plan gets its own copy, so reading
+/// goes by plan; backends stand in many leaves and are read once.
+#[derive(Default)]
+struct Reader {
+    backends: HashMap<usize, BackendSpec>,
+}
+
+/// A plan while it is read: the nodes so far, and which Python object each was made of.
+#[derive(Default)]
+struct Draft {
+    spec: PlanSpec,
+    seen: HashMap<usize, u32>,
+}
+
+/// How deep plans are followed: more than the engine takes, so that it is the one to complain, and
+/// few enough not to exhaust the stack.
+const MAX_READ: usize = 64;
+
+impl Reader {
+    fn service(&mut self, plan: &Bound<'_, PyAny>) -> PyResult<ServiceSpec> {
+        let py = plan.py();
+        Ok([
+            self.plan(&plan.getattr(intern!(py, "a"))?)?,
+            self.plan(&plan.getattr(intern!(py, "aaaa"))?)?,
+            self.plan(&plan.getattr(intern!(py, "other"))?)?,
+        ])
+    }
+
+    fn plan(&mut self, root: &Bound<'_, PyAny>) -> PyResult<Option<PlanSpec>> {
+        if root.is_none() {
+            return Ok(None);
+        }
+        let mut draft = Draft::default();
+        self.node(root, &mut draft, MAX_READ)?;
+        Ok(Some(draft.spec))
+    }
+
+    fn node(&mut self, node: &Bound<'_, PyAny>, draft: &mut Draft, left: usize) -> PyResult<u32> {
+        let identity = node.as_ptr() as usize;
+        if let Some(&index) = draft.seen.get(&identity) {
+            return Ok(index);
+        }
+        let Some(left) = left.checked_sub(1) else {
+            return Err(PyValueError::new_err("a plan nests without end"));
+        };
+        let py = node.py();
+        let class = node.get_type().name()?;
+        let spec = match class.to_str()? {
+            "Answer" => NodeSpec::Answer {
+                backends: self.backends(&node.getattr(intern!(py, "backends"))?)?,
+                ttl: node.getattr(intern!(py, "ttl"))?.extract()?,
+                rcode: match node.getattr(intern!(py, "rcode"))?.extract()? {
+                    0_u8 => Rcode::NoError,
+                    2 => Rcode::ServFail,
+                    other => {
+                        return Err(PyValueError::new_err(format!(
+                            "no plan ends in rcode {other}"
+                        )));
+                    }
+                },
+            },
+            "Cycle" => {
+                let mut steps = Vec::new();
+                for step in node.getattr(intern!(py, "steps"))?.try_iter()? {
+                    steps.push(self.node(&step?, draft, left)?);
+                }
+                NodeSpec::Cycle(steps)
+            }
+            "Random" => {
+                let mut choices = Vec::new();
+                for choice in node.getattr(intern!(py, "choices"))?.try_iter()? {
+                    let (weight, child): (f64, Bound<'_, PyAny>) = choice?.extract()?;
+                    choices.push((weight, self.node(&child, draft, left)?));
+                }
+                NodeSpec::Random(choices)
+            }
+            "Hash" => {
+                let mut choices = Vec::new();
+                let seed = py
+                    .import(intern!(py, "dnslb.policy.plan"))?
+                    .getattr(intern!(py, "hash_key"))?;
+                for choice in node.getattr(intern!(py, "choices"))?.try_iter()? {
+                    let (key, weight, child): (Bound<'_, PyAny>, f64, Bound<'_, PyAny>) =
+                        choice?.extract()?;
+                    let seed: u64 = seed.call1((key,))?.extract()?;
+                    choices.push((seed, weight, self.node(&child, draft, left)?));
+                }
+                NodeSpec::Hash {
+                    slots: node.getattr(intern!(py, "slots"))?.extract()?,
+                    choices,
+                    prefix: node.getattr(intern!(py, "prefix"))?.extract()?,
+                }
+            }
+            other => return Err(PyValueError::new_err(format!("{other} is no plan node"))),
+        };
+        let index = draft.spec.nodes.len() as u32;
+        draft.spec.nodes.push(spec);
+        draft.seen.insert(identity, index);
+        Ok(index)
+    }
+
+    fn backends(&mut self, backends: &Bound<'_, PyAny>) -> PyResult<Vec<BackendSpec>> {
+        let backends = backends.cast::<PyTuple>()?;
+        backends
+            .iter()
+            .map(|backend| self.backend(&backend))
+            .collect()
+    }
+
+    fn backend(&mut self, backend: &Bound<'_, PyAny>) -> PyResult<BackendSpec> {
+        let identity = backend.as_ptr() as usize;
+        if let Some(spec) = self.backends.get(&identity) {
+            return Ok(spec.clone());
+        }
+        let py = backend.py();
+        let (_, pool, name): (String, String, String) =
+            backend.getattr(intern!(py, "id"))?.extract()?;
+        let target: Option<String> = backend.getattr(intern!(py, "target"))?.extract()?;
+        let target = target
+            .map(|text| {
+                name::from_text(&text)
+                    .ok_or_else(|| PyValueError::new_err(format!("{text:?} is no domain name")))
+            })
+            .transpose()?;
+        let spec = BackendSpec {
+            pool,
+            name,
+            addresses: backend.getattr(intern!(py, "addresses"))?.extract()?,
+            target,
+        };
+        self.backends.insert(identity, spec.clone());
+        Ok(spec)
+    }
+}

@@ -1,0 +1,179 @@
+//! Publishing: compile, swap one pointer, free what no worker looks at any more.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::plan::{BackendSpec, PlanError, ServiceKey, ServicePlan, ServiceSpec};
+use crate::snapshot::Snapshot;
+use crate::stats::{Counters, Drop, Transport};
+use crate::wire::Rcode;
+use crate::worker::Shared;
+use crate::zones::{ZoneError, ZoneSpec, Zones};
+
+use super::Stats;
+
+/// Which answers a tally counts: those of (zone, service, pool, backend).
+pub type BackendKey = (String, String, String, String);
+
+/// What cannot be published.
+#[derive(Debug, Error, PartialEq)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum PublishError {
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
+    #[error("service {name} of zone {zone}: {reason}")]
+    Plan {
+        zone: String,
+        name: String,
+        reason: PlanError,
+    },
+    #[error("service {1} of zone {0} is in no published zone")]
+    Unknown(String, String),
+    #[error("service {1} of zone {0} has no plan")]
+    Planless(String, String),
+}
+
+/// The writer's side of the snapshot.
+#[derive(Default)]
+pub(super) struct Publisher {
+    places: HashMap<ServiceKey, u32>,
+    tallies: HashMap<BackendKey, u32>,
+    counters: Vec<Arc<Counters>>,
+    /// Snapshots that workers may still look at; the last reference is dropped here, never by them.
+    retired: Vec<Arc<Snapshot>>,
+}
+
+impl Publisher {
+    /// New counters for a worker, which count everything published so far.
+    pub(super) fn counters(&mut self, transport: Transport) -> Arc<Counters> {
+        let counters = Arc::new(Counters::new(transport));
+        counters.reserve(self.tallies.len());
+        self.counters.push(Arc::clone(&counters));
+        counters
+    }
+
+    /// Compile and swap; on an error nothing has changed.
+    pub(super) fn publish(
+        &mut self,
+        shared: &Shared,
+        specs: &[(ServiceKey, ServiceSpec)],
+        zones: Option<&[ZoneSpec]>,
+    ) -> Result<u64, PublishError> {
+        let current = shared.current.load_full();
+        let places = zones.map(number);
+        let places = places.as_ref().unwrap_or(&self.places);
+        let compiled = match zones {
+            Some(zones) => Arc::new(Zones::compile(zones, places)?),
+            None => Arc::clone(&current.zones),
+        };
+        let mut plans: Vec<Option<Arc<ServicePlan>>> = match zones {
+            Some(_) => vec![None; places.len()],
+            None => current.plans.iter().cloned().map(Some).collect(),
+        };
+        for (key, spec) in specs {
+            let Some(&place) = places.get(key) else {
+                return Err(PublishError::Unknown(key.0.clone(), key.1.clone()));
+            };
+            let before = self
+                .places
+                .get(key)
+                .and_then(|&place| current.plans.get(place as usize));
+            let tallies = &mut self.tallies;
+            let mut tally = |backend: &BackendSpec| tally(tallies, key, backend);
+            let plan = ServicePlan::compile(spec, before.map(|plan| &**plan), &mut tally).map_err(
+                |reason| PublishError::Plan {
+                    zone: key.0.clone(),
+                    name: key.1.clone(),
+                    reason,
+                },
+            )?;
+            plans[place as usize] = Some(Arc::new(plan));
+        }
+        let plans: Option<Vec<_>> = plans.iter().cloned().collect();
+        let Some(plans) = plans else {
+            let planned: Vec<&ServiceKey> = specs.iter().map(|(key, _)| key).collect();
+            let missing = places.keys().find(|key| !planned.contains(key)).cloned();
+            let (zone, name) = missing.unwrap_or_default();
+            return Err(PublishError::Planless(zone, name));
+        };
+        for counters in &self.counters {
+            counters.reserve(self.tallies.len());
+        }
+        if let Some(zones) = zones {
+            self.places = number(zones);
+        }
+        let generation = current.generation + 1;
+        drop(current);
+        let old = shared.current.swap(Arc::new(Snapshot {
+            generation,
+            zones: compiled,
+            plans,
+        }));
+        self.retired.push(old);
+        self.reap();
+        Ok(generation)
+    }
+
+    /// Free the retired snapshots that every worker has left.
+    pub(super) fn reap(&mut self) {
+        self.retired
+            .retain(|snapshot| Arc::strong_count(snapshot) > 1);
+    }
+
+    /// Sum the counters of all workers.
+    pub(super) fn stats(&self, shared: &Shared) -> Stats {
+        let mut stats = Stats {
+            generation: shared.current.load().generation,
+            ..Stats::default()
+        };
+        for counters in &self.counters {
+            let transport = counters.transport().name();
+            for (place, rcode) in Rcode::ALL.iter().enumerate() {
+                *stats.queries.entry((transport, rcode.name())).or_default() +=
+                    counters.rcode(place);
+            }
+            for (place, reason) in Drop::ALL.iter().enumerate() {
+                *stats.drops.entry(reason.name()).or_default() += counters.drops(place);
+            }
+        }
+        for (key, &index) in &self.tallies {
+            let count = |counters: &Arc<Counters>| counters.tallied(index as usize);
+            stats
+                .answers
+                .insert(key.clone(), self.counters.iter().map(count).sum());
+        }
+        stats
+    }
+}
+
+/// Number the services of `zones`.
+fn number(zones: &[ZoneSpec]) -> HashMap<ServiceKey, u32> {
+    let keys = zones
+        .iter()
+        .flat_map(|zone| zone.services.iter().map(|service| service.1.clone()));
+    let mut places = HashMap::new();
+    for key in keys {
+        let next = places.len() as u32;
+        places.entry(key).or_insert(next);
+    }
+    places
+}
+
+/// The tally of a backend's answers for a service, made on first sight and kept for good: counters
+/// never go back, not even when a backend leaves the configuration and returns.
+fn tally(
+    tallies: &mut HashMap<BackendKey, u32>,
+    (zone, service): &ServiceKey,
+    backend: &BackendSpec,
+) -> u32 {
+    let next = tallies.len() as u32;
+    let key = (
+        zone.clone(),
+        service.clone(),
+        backend.pool.clone(),
+        backend.name.clone(),
+    );
+    *tallies.entry(key).or_insert(next)
+}

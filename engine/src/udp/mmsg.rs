@@ -1,0 +1,286 @@
+//! Batches by `recvmmsg` and `sendmmsg`: the only file with unsafe code.
+
+#![allow(unsafe_code)]
+
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsRawFd, RawFd};
+use std::ptr;
+
+use libc::{iovec, mmsghdr, sockaddr_in6};
+use socket2::Socket;
+
+use crate::respond::UDP_PAYLOAD;
+use crate::stats::Drop;
+use crate::worker::Worker;
+
+use super::MAX_QUERY;
+
+/// Packets per batch. One system call for 64 packets makes its cost per packet small; more would
+/// gain little and push the buffers out of the cache.
+const BATCH: usize = 64;
+
+/// Room for a packet-info control message of either family, `cmsghdr` included.
+const CONTROL: usize = 40;
+/// Where its data begin: after `cmsghdr`, which is two words and two ints.
+const CONTROL_DATA: usize = 16;
+
+/// Answer on `socket` until the engine stops, and then what has been received by then.
+pub(super) fn serve(socket: &Socket, any: bool, worker: &mut Worker) -> io::Result<()> {
+    let fd = socket.as_raw_fd();
+    if any {
+        ask_for_destination(socket)?;
+    }
+    let mut batch = Batch::new(any);
+    loop {
+        let stopping = worker.is_stopping();
+        match batch.receive(fd, stopping) {
+            Ok(count) => {
+                worker.refresh();
+                batch.answer(count, worker);
+                batch.send(fd, worker);
+            }
+            Err(error) if is_passing(&error) => {
+                if stopping {
+                    return Ok(());
+                }
+                worker.refresh();
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Timeouts, signals, and ICMP errors of earlier answers, which concern nobody here.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock
+            | ErrorKind::TimedOut
+            | ErrorKind::Interrupted
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+    ) || matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::ENOBUFS))
+}
+
+/// Have the kernel say which of our addresses each packet was sent to.
+fn ask_for_destination(socket: &Socket) -> io::Result<()> {
+    let (level, option) = match socket.domain()? {
+        socket2::Domain::IPV6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+        _ => (libc::IPPROTO_IP, libc::IP_PKTINFO),
+    };
+    let on: libc::c_int = 1;
+    // SAFETY: the option's value is a c_int that outlives the call, and its length is given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            ptr::from_ref(&on).cast(),
+            mem::size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Control([u8; CONTROL]);
+
+/// The buffers of a batch. The headers point into the boxes, which never move or shrink.
+struct Batch {
+    packets: Box<[[u8; MAX_QUERY]]>,
+    answers: Box<[[u8; UDP_PAYLOAD as usize]]>,
+    peers: Box<[sockaddr_in6]>, // large enough for both families
+    controls: Box<[Control]>,
+    _in_vectors: Box<[iovec]>,
+    out_vectors: Box<[iovec]>,
+    incoming: Box<[mmsghdr]>,
+    outgoing: Box<[mmsghdr]>,
+    ready: usize,
+    any: bool,
+}
+
+fn boxed<T: Clone>(value: T) -> Box<[T]> {
+    vec![value; BATCH].into_boxed_slice()
+}
+
+impl Batch {
+    fn new(any: bool) -> Self {
+        // SAFETY: all-zero is a valid value of these plain C structures: null pointers and numbers.
+        let (peer, vector, header): (sockaddr_in6, iovec, mmsghdr) =
+            unsafe { (mem::zeroed(), mem::zeroed(), mem::zeroed()) };
+        let mut batch = Self {
+            packets: boxed([0; MAX_QUERY]),
+            answers: boxed([0; UDP_PAYLOAD as usize]),
+            peers: boxed(peer),
+            controls: boxed(Control([0; CONTROL])),
+            _in_vectors: boxed(vector),
+            out_vectors: boxed(vector),
+            incoming: boxed(header),
+            outgoing: boxed(header),
+            ready: 0,
+            any,
+        };
+        for index in 0..BATCH {
+            batch._in_vectors[index] = iovec {
+                iov_base: batch.packets[index].as_mut_ptr().cast(),
+                iov_len: MAX_QUERY,
+            };
+            let message = &mut batch.incoming[index].msg_hdr;
+            message.msg_name = ptr::from_mut(&mut batch.peers[index]).cast();
+            message.msg_namelen = mem::size_of::<sockaddr_in6>() as libc::socklen_t;
+            message.msg_iov = ptr::from_mut(&mut batch._in_vectors[index]);
+            message.msg_iovlen = 1;
+            if any {
+                message.msg_control = batch.controls[index].0.as_mut_ptr().cast();
+                message.msg_controllen = CONTROL;
+            }
+            batch.outgoing[index].msg_hdr.msg_iov = ptr::from_mut(&mut batch.out_vectors[index]);
+            batch.outgoing[index].msg_hdr.msg_iovlen = 1;
+        }
+        batch
+    }
+
+    /// Wait for packets, and take as many as there are.
+    fn receive(&mut self, fd: RawFd, stopping: bool) -> io::Result<usize> {
+        let flags = if stopping {
+            libc::MSG_DONTWAIT
+        } else {
+            libc::MSG_WAITFORONE
+        };
+        // SAFETY: BATCH headers, each pointing at buffers of the lengths it states, which live as
+        // long as `self` and which nothing else borrows during the call.
+        let count = unsafe {
+            libc::recvmmsg(
+                fd,
+                self.incoming.as_mut_ptr(),
+                BATCH as libc::c_uint,
+                flags as _,
+                ptr::null_mut(),
+            )
+        };
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// Answer the first `count` packets received.
+    fn answer(&mut self, count: usize, worker: &mut Worker) {
+        self.ready = 0;
+        for index in 0..count.min(BATCH) {
+            let incoming = &mut self.incoming[index];
+            let (name, name_length) = (incoming.msg_hdr.msg_name, incoming.msg_hdr.msg_namelen);
+            let control_length = incoming.msg_hdr.msg_controllen;
+            let whole = incoming.msg_hdr.msg_flags & libc::MSG_TRUNC == 0;
+            let length = (incoming.msg_len as usize).min(MAX_QUERY);
+            // the kernel has written over what it may fill
+            incoming.msg_hdr.msg_namelen = mem::size_of::<sockaddr_in6>() as libc::socklen_t;
+            if self.any {
+                incoming.msg_hdr.msg_controllen = CONTROL;
+            }
+            if !whole {
+                worker.counters().dropped(Drop::Oversize);
+                continue;
+            }
+            let client = address(&self.peers[index]);
+            let packet = &self.packets[index][..length];
+            let out = &mut self.answers[self.ready];
+            let Some(length) = worker.respond(client, packet, out) else {
+                continue;
+            };
+            self.out_vectors[self.ready] = iovec {
+                iov_base: out.as_mut_ptr().cast(),
+                iov_len: length,
+            };
+            let message = &mut self.outgoing[self.ready].msg_hdr;
+            message.msg_name = name;
+            message.msg_namelen = name_length;
+            if self.any {
+                let control = &mut self.controls[index].0;
+                any_interface(control, client);
+                message.msg_control = control.as_mut_ptr().cast();
+                message.msg_controllen = control_length;
+            }
+            self.ready += 1;
+        }
+    }
+
+    /// Send the answers; one that the system refuses is counted and does not hold up the rest.
+    fn send(&mut self, fd: RawFd, worker: &Worker) {
+        let mut sent = 0;
+        while sent < self.ready {
+            let rest = &mut self.outgoing[sent..self.ready];
+            // SAFETY: `rest` are headers whose names, vectors and controls point into boxes of
+            // `self`, filled by `answer` with lengths within those buffers.
+            let count =
+                unsafe { libc::sendmmsg(fd, rest.as_mut_ptr(), rest.len() as libc::c_uint, 0) };
+            match usize::try_from(count) {
+                Ok(count) => sent += count.max(1),
+                Err(_) if io::Error::last_os_error().kind() == ErrorKind::Interrupted => {}
+                Err(_) => {
+                    worker.counters().dropped(Drop::Unsent);
+                    sent += 1;
+                }
+            }
+        }
+    }
+}
+
+/// The IP address of a peer.
+fn address(peer: &sockaddr_in6) -> IpAddr {
+    if i32::from(peer.sin6_family) == libc::AF_INET6 {
+        return IpAddr::V6(Ipv6Addr::from(peer.sin6_addr.s6_addr));
+    }
+    // A sockaddr_in holds its address, in network order, where a sockaddr_in6 has its flow label.
+    IpAddr::V4(Ipv4Addr::from(peer.sin6_flowinfo.to_ne_bytes()))
+}
+
+/// Keep the answer's source address but let the routing table choose its way out, unless the address
+/// is link-local and means nothing without its interface.
+fn any_interface(control: &mut [u8; CONTROL], client: IpAddr) {
+    let interface = match client {
+        IpAddr::V4(_) => CONTROL_DATA, // the first field of in_pktinfo
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => return,
+        IpAddr::V6(_) => CONTROL_DATA + 16, // behind the address of in6_pktinfo
+    };
+    control[interface..interface + 4].fill(0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_both_families() {
+        let v4: socket2::SockAddr = "192.0.2.7:53"
+            .parse::<std::net::SocketAddr>()
+            .unwrap()
+            .into();
+        let v6: socket2::SockAddr = "[2001:db8::7]:53"
+            .parse::<std::net::SocketAddr>()
+            .unwrap()
+            .into();
+        for (given, text) in [(v4, "192.0.2.7"), (v6, "2001:db8::7")] {
+            // SAFETY: a SockAddr's storage is larger than a sockaddr_in6 and zeroed behind its end.
+            let peer = unsafe { given.as_ptr().cast::<sockaddr_in6>().read_unaligned() };
+            assert_eq!(address(&peer).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn control_messages_fit() {
+        // SAFETY: CMSG_SPACE and CMSG_LEN only compute.
+        let (room, data) = unsafe {
+            (
+                libc::CMSG_SPACE(mem::size_of::<libc::in6_pktinfo>() as u32),
+                libc::CMSG_LEN(0),
+            )
+        };
+        assert_eq!((room as usize, data as usize), (CONTROL, CONTROL_DATA));
+    }
+}

@@ -1,0 +1,48 @@
+//! One packet at a time, for systems without `recvmmsg`: development, not production.
+
+use std::io::{self, ErrorKind};
+use std::net::UdpSocket;
+
+use socket2::Socket;
+
+use crate::respond::UDP_PAYLOAD;
+use crate::stats::Drop;
+use crate::worker::Worker;
+
+use super::MAX_QUERY;
+
+/// Answer on `socket` until the engine stops.
+pub(super) fn serve(socket: &Socket, worker: &mut Worker) -> io::Result<()> {
+    let socket: UdpSocket = socket.try_clone()?.into();
+    let mut packet = [0; MAX_QUERY + 1];
+    let mut out = [0; UDP_PAYLOAD as usize];
+    while !worker.is_stopping() {
+        let (length, peer) = match socket.recv_from(&mut packet) {
+            Ok(received) => received,
+            Err(error) if is_passing(&error) => {
+                worker.refresh();
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        worker.refresh();
+        if length > MAX_QUERY {
+            worker.counters().dropped(Drop::Oversize);
+        } else if let Some(length) = worker.respond(peer.ip(), &packet[..length], &mut out)
+            && socket.send_to(&out[..length], peer).is_err()
+        {
+            worker.counters().dropped(Drop::Unsent);
+        }
+    }
+    Ok(())
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock
+            | ErrorKind::TimedOut
+            | ErrorKind::Interrupted
+            | ErrorKind::ConnectionRefused
+    )
+}

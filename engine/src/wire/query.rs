@@ -1,0 +1,216 @@
+//! Reading a query: the cheapest reasons to refuse it come first.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+use super::edns::Edns;
+use super::{HEADER, Rcode, name, rtype};
+
+const QR: u16 = 0x8000;
+const OPCODE: u16 = 0x7800;
+/// RD and CD are the bits of a query that its response carries too (RFC 1035, RFC 4035 3.1.6).
+const COPIED: u16 = 0x0110;
+
+/// Records after the question that are walked in search of OPT: a query has one or two.
+const MAX_RECORDS: u16 = 8;
+
+/// A well-formed query with one question.
+#[derive(Debug)]
+pub struct Query<'a> {
+    /// The name in question as received, in wire format.
+    pub name: &'a [u8],
+    /// The question section as received.
+    pub question: &'a [u8],
+    /// QTYPE.
+    pub qtype: u16,
+    /// QCLASS.
+    pub qclass: u16,
+    /// The OPT record.
+    pub edns: Option<Edns>,
+}
+
+/// A packet that is no query to answer in full.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Shorter than a header.
+    Short,
+    /// A response: answering one would start a loop.
+    Response,
+    /// An error to send back.
+    Error(Rcode),
+}
+
+/// The header's ID and those of its flags that the response carries too.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// ID.
+    pub id: u16,
+    /// Opcode, RD and CD.
+    pub flags: u16,
+}
+
+impl Head {
+    /// The head of any packet that deserves a response.
+    pub fn parse(packet: &[u8]) -> Result<Self, Fault> {
+        let header: &[u8; HEADER] = packet.first_chunk().ok_or(Fault::Short)?;
+        let [i, d, f, g, ..] = *header;
+        let flags = u16::from_be_bytes([f, g]);
+        if flags & QR != 0 {
+            return Err(Fault::Response);
+        }
+        Ok(Self {
+            id: u16::from_be_bytes([i, d]),
+            flags: flags & (OPCODE | COPIED),
+        })
+    }
+}
+
+impl<'a> Query<'a> {
+    /// Read the packet behind a `head`.
+    pub fn parse(head: Head, packet: &'a [u8]) -> Result<Self, Fault> {
+        const FORMERR: Fault = Fault::Error(Rcode::FormErr);
+        if head.flags & OPCODE != 0 {
+            return Err(Fault::Error(Rcode::NotImp));
+        }
+        let (header, body) = packet.split_first_chunk::<HEADER>().ok_or(Fault::Short)?;
+        let [_, _, _, _, q, d, a, n, u, s, x, r] = *header;
+        if [q, d] != [0, 1] {
+            return Err(FORMERR); // RFC 9619
+        }
+        let length = name::length(body).ok_or(FORMERR)?;
+        let end = length.checked_add(4).ok_or(FORMERR)?;
+        let (question, rest) = body.split_at_checked(end).ok_or(FORMERR)?;
+        let (name, tail) = question.split_at_checked(length).ok_or(FORMERR)?;
+        let [t, y, c, l] = *tail.first_chunk().ok_or(FORMERR)?;
+        let others = [[a, n], [u, s], [x, r]].map(u16::from_be_bytes);
+        Ok(Self {
+            name,
+            question,
+            qtype: u16::from_be_bytes([t, y]),
+            qclass: u16::from_be_bytes([c, l]),
+            edns: find_edns(others, rest).ok_or(FORMERR)?,
+        })
+    }
+}
+
+/// The OPT record among `counts` records (answer, authority, additional); None for a malformed rest.
+#[allow(clippy::option_option, reason = "the outer one is the error")]
+fn find_edns(counts: [u16; 3], mut rest: &[u8]) -> Option<Option<Edns>> {
+    let [answers, authorities, additionals] = counts;
+    let before = answers.checked_add(authorities)?;
+    let total = before.checked_add(additionals)?;
+    if total > MAX_RECORDS {
+        return None;
+    }
+    let mut edns = None;
+    for index in 0..total {
+        let owner = owner_length(rest)?;
+        let root = rest.first() == Some(&0);
+        let (_, after) = rest.split_at_checked(owner)?;
+        let ([t, y, c, l, e, f, g, h, long, short], after) = after.split_first_chunk()?;
+        let length = usize::from(u16::from_be_bytes([*long, *short]));
+        let (rdata, after) = after.split_at_checked(length)?;
+        if u16::from_be_bytes([*t, *y]) == rtype::OPT {
+            // RFC 6891 section 6.1.1: one OPT, owned by the root, in the additional section
+            if edns.is_some() || !root || index < before {
+                return None;
+            }
+            let size = u16::from_be_bytes([*c, *l]);
+            let flags = u32::from_be_bytes([*e, *f, *g, *h]);
+            edns = Some(Edns::parse(size, flags, rdata).ok()?);
+        }
+        rest = after;
+    }
+    rest.is_empty().then_some(edns)
+}
+
+/// How many octets a possibly compressed owner takes; the name behind a pointer does not matter.
+fn owner_length(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0_usize;
+    loop {
+        let label = *bytes.get(at)?;
+        at = at.checked_add(1)?;
+        match label {
+            0 => return Some(at),
+            1..=63 => at = at.checked_add(usize::from(label))?,
+            0xC0..=0xFF => return at.checked_add(1),
+            _ => return None,
+        }
+        if at > name::MAX_NAME {
+            return None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUESTION: &[u8] = b"\x01a\x00\x00\x01\x00\x01";
+
+    fn parse(header: &[u8], rest: &[u8]) -> Result<(u16, Option<u16>), Fault> {
+        let packet = [header, rest].concat();
+        let query = Query::parse(Head::parse(&packet)?, &packet)?;
+        Ok((query.qtype, query.edns.map(|edns| edns.udp_size)))
+    }
+
+    const PLAIN: &[u8] = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00";
+    const WITH_OPT: &[u8] = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01";
+    const TWO_OPTS: &[u8] = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x02";
+    const RR_OPT: &[u8] = b"\x00\x00\x29\x04\xD0\x00\x00\x00\x00\x00\x00";
+
+    #[test]
+    fn queries() {
+        assert_eq!(parse(PLAIN, QUESTION), Ok((1, None)));
+        assert_eq!(
+            parse(WITH_OPT, &[QUESTION, RR_OPT].concat()),
+            Ok((1, Some(1232)))
+        );
+    }
+
+    #[test]
+    fn faults() {
+        let formerr = || Err(Fault::Error(Rcode::FormErr));
+        let two = [QUESTION, RR_OPT, RR_OPT].concat();
+        assert_eq!(parse(&PLAIN[..11], b""), Err(Fault::Short));
+        assert_eq!(
+            parse(
+                b"\x12\x34\x81\x00\x00\x01\x00\x00\x00\x00\x00\x00",
+                QUESTION
+            ),
+            Err(Fault::Response)
+        );
+        assert_eq!(
+            parse(
+                b"\x12\x34\x29\x00\x00\x01\x00\x00\x00\x00\x00\x00",
+                QUESTION
+            ),
+            Err(Fault::Error(Rcode::NotImp))
+        );
+        assert_eq!(
+            parse(b"\x12\x34\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00", b""),
+            formerr()
+        );
+        assert_eq!(parse(PLAIN, &QUESTION[..4]), formerr());
+        assert_eq!(
+            parse(PLAIN, &[QUESTION, b"x"].concat()),
+            formerr(),
+            "octets after the message"
+        );
+        assert_eq!(
+            parse(WITH_OPT, QUESTION),
+            formerr(),
+            "a record promised but missing"
+        );
+        assert_eq!(parse(TWO_OPTS, &two), formerr(), "two OPT records");
+        let in_answer = b"\x12\x34\x01\x00\x00\x01\x00\x01\x00\x00\x00\x00";
+        assert_eq!(
+            parse(in_answer, &[QUESTION, RR_OPT].concat()),
+            formerr(),
+            "OPT as an answer"
+        );
+    }
+}

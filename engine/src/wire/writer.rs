@@ -1,0 +1,132 @@
+//! Writing a response into a buffer that may be too small for it.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+/// The response does not fit.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// Octets written one after another, up to a limit.
+pub struct Writer<'a> {
+    out: &'a mut [u8],
+    at: usize,
+    limit: usize,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer that fills `out` from its start, but no further than `limit`.
+    pub fn new(out: &'a mut [u8], limit: usize) -> Self {
+        let limit = limit.min(out.len());
+        Self { out, at: 0, limit }
+    }
+
+    /// Let the message grow by `room` octets more.
+    pub fn extend(&mut self, room: usize) {
+        self.limit = self.limit.saturating_add(room).min(self.out.len());
+    }
+
+    /// How many octets have been written.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Forget what was written after the first `length` octets.
+    pub fn rewind(&mut self, length: usize) {
+        self.at = self.at.min(length);
+    }
+
+    /// Append `bytes`, or nothing at all.
+    #[inline]
+    pub fn put(&mut self, bytes: &[u8]) -> Result<(), Full> {
+        let end = self.at.checked_add(bytes.len()).ok_or(Full)?;
+        if end > self.limit {
+            return Err(Full);
+        }
+        self.out
+            .get_mut(self.at..end)
+            .ok_or(Full)?
+            .copy_from_slice(bytes);
+        self.at = end;
+        Ok(())
+    }
+
+    /// Append one octet.
+    #[inline]
+    pub fn u8(&mut self, value: u8) -> Result<(), Full> {
+        self.put(&[value])
+    }
+
+    /// Append a number in network order.
+    #[inline]
+    pub fn u16(&mut self, value: u16) -> Result<(), Full> {
+        self.put(&value.to_be_bytes())
+    }
+
+    /// Append records that are written with `OWNER_IS_QUESTION`, as records of the owner that `owner`
+    /// points at.
+    #[inline]
+    pub fn records(&mut self, wire: &[u8], owner: u16) -> Result<(), Full> {
+        let from = self.at;
+        self.put(wire)?;
+        if owner != super::OWNER_IS_QUESTION {
+            self.own(from, owner);
+        }
+        Ok(())
+    }
+
+    /// Turn the owner of every record from `from` on into a pointer to `owner`.
+    fn own(&mut self, from: usize, owner: u16) {
+        let mut rest = self.out.get_mut(from..self.at).unwrap_or(&mut []);
+        // owner 2, type 2, class 2, ttl 4, length 2
+        while let Some(([high, low, _, _, _, _, _, _, _, _, long, short], after)) =
+            rest.split_first_chunk_mut()
+        {
+            [*high, *low] = owner.to_be_bytes();
+            let length = usize::from(u16::from_be_bytes([*long, *short]));
+            rest = after.get_mut(length..).unwrap_or(&mut []);
+        }
+    }
+
+    /// Overwrite the message's header.
+    #[inline]
+    pub fn header(&mut self, header: [u8; super::HEADER]) {
+        if let Some(place) = self.out.first_chunk_mut() {
+            *place = header;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_past_the_end() {
+        let mut out = [0; 3];
+        let mut writer = Writer::new(&mut out, 64);
+        assert_eq!(writer.u16(0x0102), Ok(()));
+        assert_eq!(writer.u16(0x0304), Err(Full));
+        assert_eq!(writer.u8(9), Ok(()));
+        assert_eq!(out, [1, 2, 9]);
+    }
+
+    #[test]
+    fn records_take_their_owner() {
+        let record = b"\xC0\x0C\x00\x01\x00\x01\x00\x00\x00\x1E\x00\x04\x7F\x00\x00\x01";
+        let mut out = [0; 64];
+        let mut writer = Writer::new(&mut out, 64);
+        writer
+            .records(&[&record[..], &record[..]].concat(), 0xC020)
+            .unwrap();
+        assert_eq!(writer.position(), 32);
+        assert_eq!(
+            (&out[..2], &out[16..18]),
+            (&b"\xC0\x20"[..], &b"\xC0\x20"[..])
+        );
+    }
+}

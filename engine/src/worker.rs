@@ -1,0 +1,84 @@
+//! One thread's share of the engine: its view of the snapshot, its counters, its dice.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::respond::respond;
+use crate::select::Dice;
+use crate::snapshot::Snapshot;
+use crate::stats::Counters;
+
+/// What all workers share.
+#[derive(Default)]
+pub struct Shared {
+    /// The snapshot in force.
+    pub current: ArcSwap<Snapshot>,
+    /// Set once, when the engine stops.
+    pub stopping: AtomicBool,
+}
+
+impl Shared {
+    /// Whether workers are to answer what they have received and end.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+/// A thread that answers. A clone is for going on in the same thread.
+#[derive(Clone)]
+pub struct Worker {
+    shared: Arc<Shared>,
+    snapshot: Arc<Snapshot>,
+    counters: Arc<Counters>,
+    dice: Dice,
+}
+
+impl Worker {
+    /// A worker that rolls the dice of `seed`.
+    #[must_use]
+    pub fn new(shared: &Arc<Shared>, counters: &Arc<Counters>, seed: u64) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            snapshot: shared.current.load_full(),
+            counters: Arc::clone(counters),
+            dice: Dice::new(seed),
+        }
+    }
+
+    /// Move on to the snapshot in force. Done once per batch, so a batch meets one truth; the
+    /// publisher keeps the old one alive until all have moved on, so none is freed here.
+    pub fn refresh(&mut self) {
+        let current = self.shared.current.load();
+        if !Arc::ptr_eq(&current, &self.snapshot) {
+            self.snapshot = Guard::into_inner(current);
+        }
+    }
+
+    /// Whether to end.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
+
+    /// The worker's counters.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Answer one packet from the snapshot of the last `refresh`; see `respond`.
+    #[inline]
+    pub fn respond(&mut self, client: IpAddr, packet: &[u8], out: &mut [u8]) -> Option<usize> {
+        respond(
+            &self.snapshot,
+            &self.counters,
+            &mut self.dice,
+            client,
+            packet,
+            out,
+        )
+    }
+}

@@ -1,0 +1,502 @@
+//! What zones compile to: one table of names, and the records of each ready to be copied out.
+//!
+//! Every name that exists is a node: owners, empty non-terminals (RFC 8020), and the ancestors of
+//! every apex up to the root, which are marked as outside. So along a name's ancestors existence is
+//! monotone, and the closest encloser is found by bisection however many labels a hostile query has.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use thiserror::Error;
+
+use crate::plan::ServiceKey;
+use crate::wire::name::{self, Labels, Lower};
+use crate::wire::{CLASS_IN, OWNER_IS_QUESTION, rtype};
+use std::hash::BuildHasher;
+
+/// A zone as published.
+#[derive(Clone, Debug, Default)]
+pub struct ZoneSpec {
+    /// The apex, in lower case.
+    pub origin: Vec<u8>,
+    /// Static `RRsets`, exactly one SOA among them.
+    pub rrsets: Vec<RrsetSpec>,
+    /// The owner names of services.
+    pub services: Vec<(Vec<u8>, ServiceKey)>,
+}
+
+/// A static `RRset` as published.
+#[derive(Clone, Debug)]
+pub struct RrsetSpec {
+    /// Owner name, in lower case.
+    pub owner: Vec<u8>,
+    /// TYPE.
+    pub rtype: u16,
+    /// TTL in seconds.
+    pub ttl: u32,
+    /// RDATA of each record, names uncompressed.
+    pub rdatas: Vec<Vec<u8>>,
+}
+
+/// Zones that cannot be served.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum ZoneError {
+    #[error("{0} is no domain name in lower case and wire format")]
+    BadName(String),
+    #[error("zone {0} stands twice")]
+    DuplicateZone(String),
+    #[error("zone {0} needs exactly one SOA record")]
+    Soa(String),
+    #[error("{owner} lies outside of zone {zone}")]
+    OutOfZone { owner: String, zone: String },
+    #[error("{0} has no records of the type that it is published with")]
+    EmptyRrset(String),
+    #[error("the records of one type at {0} take more than 60,000 octets")]
+    TooLarge(String),
+    #[error("too many names or records")]
+    TooMany,
+}
+
+/// The largest `RRset` that is sure to fit into a message beside question, CNAMEs and OPT.
+const MAX_RRSET: usize = 60_000;
+
+/// "None" among indices.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// Zones, compiled: immutable from now on.
+#[derive(Default)]
+pub struct Zones {
+    hasher: FixedState,
+    table: HashTable<u32>,
+    names: Vec<u8>,
+    nodes: Vec<Node>,
+    sets: Vec<Set>,
+    wire: Vec<u8>,
+    cuts: Vec<Cut>,
+    zones: Vec<Zone>,
+}
+
+/// A name that exists.
+#[derive(Clone, Copy)]
+pub struct Node {
+    name: u32,
+    sets: u32,
+    /// The delegation at or above this name in its zone.
+    pub(crate) cut: u32,
+    /// The wildcard right below this name.
+    pub(crate) wildcard: u32,
+    pub(crate) service: u32,
+    /// `NONE`: outside of every zone.
+    pub(crate) zone: u32,
+    set_count: u16,
+    length: u8,
+}
+
+/// A static `RRset`: its records in wire format, owned by `OWNER_IS_QUESTION`.
+#[derive(Clone, Copy)]
+pub struct Set {
+    /// TYPE.
+    pub rtype: u16,
+    /// How many records there are.
+    pub count: u16,
+    start: u32,
+    length: u32,
+}
+
+/// A delegation: where a zone ends and another server's begins (RFC 1034 section 4.2.1).
+#[derive(Clone, Copy)]
+pub struct Cut {
+    /// The node of the delegation point.
+    pub node: u32,
+    ns: Set,
+    glue: Set,
+}
+
+/// What negative answers of a zone need.
+pub struct Zone {
+    /// Octets of the apex' name.
+    pub apex: u8,
+    /// The SOA record with the negative TTL (RFC 2308 section 3), owned by `OWNER_IS_QUESTION`.
+    pub soa: Box<[u8]>,
+}
+
+impl Zones {
+    /// Compile `specs`; `places` says where each service stands among the plans.
+    pub fn compile(
+        specs: &[ZoneSpec],
+        places: &HashMap<ServiceKey, u32>,
+    ) -> Result<Self, ZoneError> {
+        Builder::new(specs)?.build(places)
+    }
+
+    /// The node of `name`, which is in lower case.
+    #[inline]
+    #[must_use]
+    pub fn node(&self, name: &[u8]) -> Option<&Node> {
+        let found = self.table.find(self.hasher.hash_one(name), |&index| {
+            self.nodes
+                .get(index as usize)
+                .is_some_and(|node| self.name(node) == name)
+        });
+        self.nodes.get(*found? as usize)
+    }
+
+    /// The name of a node, in lower case.
+    #[inline]
+    #[must_use]
+    pub fn name(&self, node: &Node) -> &[u8] {
+        let start = node.name as usize;
+        self.names
+            .get(start..start.wrapping_add(usize::from(node.length)))
+            .unwrap_or(&[])
+    }
+
+    /// The static `RRsets` of a node.
+    #[inline]
+    #[must_use]
+    pub fn sets(&self, node: &Node) -> &[Set] {
+        let start = node.sets as usize;
+        self.sets
+            .get(start..start.wrapping_add(usize::from(node.set_count)))
+            .unwrap_or(&[])
+    }
+
+    /// The `RRset` of one type.
+    #[inline]
+    #[must_use]
+    pub fn set(&self, node: &Node, rtype: u16) -> Option<&Set> {
+        self.sets(node).iter().find(|set| set.rtype == rtype)
+    }
+
+    /// The records of an `RRset`.
+    #[inline]
+    #[must_use]
+    pub fn records(&self, set: &Set) -> &[u8] {
+        let start = set.start as usize;
+        self.wire
+            .get(start..start.wrapping_add(set.length as usize))
+            .unwrap_or(&[])
+    }
+
+    /// A node by its index.
+    #[must_use]
+    pub fn node_at(&self, index: u32) -> Option<&Node> {
+        self.nodes.get(index as usize)
+    }
+
+    /// The zone of a node; None outside of every zone.
+    #[must_use]
+    pub fn zone(&self, node: &Node) -> Option<&Zone> {
+        self.zones.get(node.zone as usize)
+    }
+
+    /// A delegation by its index.
+    #[must_use]
+    pub fn cut(&self, index: u32) -> Option<&Cut> {
+        self.cuts.get(index as usize)
+    }
+
+    /// The NS records of a delegation.
+    #[must_use]
+    pub fn delegation(&self, cut: &Cut) -> (&[u8], u16) {
+        (self.records(&cut.ns), cut.ns.count)
+    }
+
+    /// The addresses of a delegation's name servers, with their owner names in full.
+    #[must_use]
+    pub fn glue(&self, cut: &Cut) -> (&[u8], u16) {
+        (self.records(&cut.glue), cut.glue.count)
+    }
+}
+
+/// A node while the table is being built.
+#[derive(Default)]
+struct Draft<'a> {
+    zone: u32,
+    service: u32,
+    rrsets: Vec<&'a RrsetSpec>,
+}
+
+struct Builder<'a> {
+    specs: &'a [ZoneSpec],
+    apexes: HashMap<&'a [u8], u32>,
+    drafts: HashMap<&'a [u8], Draft<'a>>,
+    out: Zones,
+}
+
+impl<'a> Builder<'a> {
+    fn new(specs: &'a [ZoneSpec]) -> Result<Self, ZoneError> {
+        let mut apexes = HashMap::new();
+        for (index, spec) in (0..).zip(specs) {
+            well_formed(&spec.origin)?;
+            if apexes.insert(&spec.origin[..], index).is_some() {
+                return Err(ZoneError::DuplicateZone(name::to_text(&spec.origin)));
+            }
+        }
+        Ok(Self {
+            specs,
+            apexes,
+            drafts: HashMap::new(),
+            out: Zones::default(),
+        })
+    }
+
+    fn build(mut self, places: &HashMap<ServiceKey, u32>) -> Result<Zones, ZoneError> {
+        let specs = self.specs;
+        for (index, spec) in (0..).zip(specs) {
+            self.out.zones.push(zone(spec)?);
+            self.draft(&spec.origin);
+            for rrset in &spec.rrsets {
+                if self.owned(&rrset.owner, index)? {
+                    self.draft(&rrset.owner).rrsets.push(rrset);
+                }
+            }
+            for (owner, service) in &spec.services {
+                if self.owned(owner, index)? {
+                    self.draft(owner).service = places.get(service).copied().unwrap_or(NONE);
+                }
+            }
+        }
+        let mut names: Vec<&[u8]> = self.drafts.keys().copied().collect();
+        names.sort_unstable_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+        for name in &names {
+            self.place(name)?;
+        }
+        self.link(&names)?;
+        Ok(self.out)
+    }
+
+    /// The zone that a name belongs to: the one with the closest apex above it.
+    fn zone_of(&self, name: &[u8]) -> Option<u32> {
+        let starts = Labels::new(name);
+        let mut ancestors = starts.starts().iter();
+        ancestors.find_map(|&start| self.apexes.get(&name[usize::from(start)..]).copied())
+    }
+
+    /// Whether a name of zone `index` is served from it, rather than from a zone below.
+    fn owned(&self, owner: &[u8], index: u32) -> Result<bool, ZoneError> {
+        well_formed(owner)?;
+        let origin = &self.specs[index as usize].origin;
+        if !owner.ends_with(origin) || !is_within(owner, origin) {
+            return Err(ZoneError::OutOfZone {
+                owner: name::to_text(owner),
+                zone: name::to_text(origin),
+            });
+        }
+        Ok(self.zone_of(owner) == Some(index))
+    }
+
+    /// The draft of `name`, which exists from now on, and so do all of its ancestors.
+    fn draft(&mut self, name: &'a [u8]) -> &mut Draft<'a> {
+        for &start in Labels::new(name).starts() {
+            let ancestor = &name[usize::from(start)..];
+            if self.drafts.contains_key(ancestor) {
+                break;
+            }
+            let draft = Draft {
+                zone: self.zone_of(ancestor).unwrap_or(NONE),
+                service: NONE,
+                rrsets: Vec::new(),
+            };
+            self.drafts.insert(ancestor, draft);
+        }
+        self.drafts.entry(name).or_default()
+    }
+
+    /// Give `name` its node and the wire form of its records.
+    fn place(&mut self, name: &[u8]) -> Result<(), ZoneError> {
+        let Some(draft) = self.drafts.get(name) else {
+            return Ok(());
+        };
+        let index = u32::try_from(self.out.nodes.len()).map_err(|_| ZoneError::TooMany)?;
+        let node = Node {
+            name: u32::try_from(self.out.names.len()).map_err(|_| ZoneError::TooMany)?,
+            length: name.len() as u8,
+            sets: u32::try_from(self.out.sets.len()).map_err(|_| ZoneError::TooMany)?,
+            set_count: draft.rrsets.len() as u16,
+            cut: NONE,
+            wildcard: NONE,
+            service: draft.service,
+            zone: draft.zone,
+        };
+        self.out.names.extend_from_slice(name);
+        for rrset in &draft.rrsets {
+            let set = write_set(&mut self.out.wire, rrset)?;
+            self.out.sets.push(set);
+        }
+        let Zones {
+            hasher,
+            table,
+            nodes,
+            names,
+            ..
+        } = &mut self.out;
+        nodes.push(node);
+        table.insert_unique(hasher.hash_one(name), index, |&other| {
+            let Node { name, length, .. } = nodes[other as usize];
+            hasher.hash_one(&names[name as usize..][..usize::from(length)])
+        });
+        Ok(())
+    }
+
+    /// Connect wildcards with the names above them, and names with the delegations above them.
+    /// `names` are in the order of the nodes, so ancestors come first.
+    fn link(&mut self, names: &[&[u8]]) -> Result<(), ZoneError> {
+        for (index, name) in (0_u32..).zip(names) {
+            let Some(parent) = name
+                .first()
+                .filter(|&&length| length > 0)
+                .map(|&length| &name[usize::from(length) + 1..])
+            else {
+                continue;
+            };
+            let above = self.index(parent);
+            let zone = self.out.nodes[index as usize].zone;
+            if name.starts_with(b"\x01*") {
+                self.out.nodes[above as usize].wildcard = index;
+            }
+            if zone == NONE || self.apexes.contains_key(name) {
+                continue;
+            }
+            let inherited = self.out.nodes[above as usize].cut;
+            let cut = if inherited == NONE {
+                self.delegation(index, zone)?
+            } else {
+                inherited
+            };
+            self.out.nodes[index as usize].cut = cut;
+        }
+        Ok(())
+    }
+
+    fn index(&self, name: &[u8]) -> u32 {
+        let Zones {
+            table,
+            hasher,
+            nodes,
+            ..
+        } = &self.out;
+        let found = table.find(hasher.hash_one(name), |&index| {
+            self.out.name(&nodes[index as usize]) == name
+        });
+        found.copied().unwrap_or(NONE)
+    }
+
+    /// Make a delegation of a node with NS records; `NONE` for one without.
+    fn delegation(&mut self, node: u32, zone: u32) -> Result<u32, ZoneError> {
+        let Some(&ns) = self.out.set(&self.out.nodes[node as usize], rtype::NS) else {
+            return Ok(NONE);
+        };
+        let owner = self.out.name(&self.out.nodes[node as usize]).to_vec();
+        let specs = &self.drafts[&owner[..]].rrsets;
+        let targets: Vec<Lower> = specs
+            .iter()
+            .filter(|spec| spec.rtype == rtype::NS)
+            .flat_map(|spec| spec.rdatas.iter().map(|rdata| Lower::new(rdata)))
+            .collect();
+        let start = self.out.wire.len();
+        let mut count = 0_u16;
+        for target in &targets {
+            let Some(draft) = self.drafts.get(target.as_slice()) else {
+                continue;
+            };
+            if draft.zone != zone {
+                continue; // an address of another zone is no glue of this one
+            }
+            for rrset in &draft.rrsets {
+                if rrset.rtype == rtype::A || rrset.rtype == rtype::AAAA {
+                    for rdata in &rrset.rdatas {
+                        write_record(&mut self.out.wire, target.as_slice(), rrset, rdata);
+                        count = count.saturating_add(1);
+                    }
+                }
+            }
+        }
+        let length = self.out.wire.len() - start;
+        if length > MAX_RRSET {
+            return Err(ZoneError::TooLarge(name::to_text(&owner)));
+        }
+        let glue = Set {
+            rtype: rtype::A,
+            count,
+            start: u32::try_from(start).map_err(|_| ZoneError::TooMany)?,
+            length: length as u32,
+        };
+        let index = u32::try_from(self.out.cuts.len()).map_err(|_| ZoneError::TooMany)?;
+        self.out.cuts.push(Cut { node, ns, glue });
+        Ok(index)
+    }
+}
+
+fn well_formed(name: &[u8]) -> Result<(), ZoneError> {
+    let lower = !name.iter().any(u8::is_ascii_uppercase);
+    if lower && name::length(name) == Some(name.len()) {
+        return Ok(());
+    }
+    Err(ZoneError::BadName(name::to_text(name)))
+}
+
+/// Whether `origin`, a suffix of `name` in octets, is one in labels.
+fn is_within(name: &[u8], origin: &[u8]) -> bool {
+    let start = (name.len() - origin.len()) as u8;
+    Labels::new(name).starts().contains(&start)
+}
+
+fn zone(spec: &ZoneSpec) -> Result<Zone, ZoneError> {
+    let fail = || ZoneError::Soa(name::to_text(&spec.origin));
+    let mut soas = spec
+        .rrsets
+        .iter()
+        .filter(|rrset| rrset.rtype == rtype::SOA && rrset.owner == spec.origin);
+    let (Some(soa), None) = (soas.next(), soas.next()) else {
+        return Err(fail());
+    };
+    let [rdata] = &soa.rdatas[..] else {
+        return Err(fail());
+    };
+    // RFC 2308 section 3: the lesser of the SOA's own TTL and its MINIMUM field
+    let minimum = rdata.last_chunk().ok_or_else(fail)?;
+    let negative = RrsetSpec {
+        ttl: soa.ttl.min(u32::from_be_bytes(*minimum)),
+        ..soa.clone()
+    };
+    let mut wire = Vec::new();
+    write_set(&mut wire, &negative)?;
+    Ok(Zone {
+        apex: spec.origin.len() as u8,
+        soa: wire.into(),
+    })
+}
+
+fn write_set(wire: &mut Vec<u8>, rrset: &RrsetSpec) -> Result<Set, ZoneError> {
+    let start = wire.len();
+    if rrset.rdatas.is_empty() {
+        return Err(ZoneError::EmptyRrset(name::to_text(&rrset.owner)));
+    }
+    for rdata in &rrset.rdatas {
+        if rdata.len() > MAX_RRSET || wire.len() - start > MAX_RRSET {
+            return Err(ZoneError::TooLarge(name::to_text(&rrset.owner)));
+        }
+        write_record(wire, &OWNER_IS_QUESTION.to_be_bytes(), rrset, rdata);
+    }
+    if wire.len() - start > MAX_RRSET {
+        return Err(ZoneError::TooLarge(name::to_text(&rrset.owner)));
+    }
+    Ok(Set {
+        rtype: rrset.rtype,
+        count: rrset.rdatas.len() as u16, // fits: a record takes 12 octets or more of 60,000
+        start: u32::try_from(start).map_err(|_| ZoneError::TooMany)?,
+        length: (wire.len() - start) as u32,
+    })
+}
+
+fn write_record(wire: &mut Vec<u8>, owner: &[u8], rrset: &RrsetSpec, rdata: &[u8]) {
+    wire.extend_from_slice(owner);
+    wire.extend_from_slice(&rrset.rtype.to_be_bytes());
+    wire.extend_from_slice(&CLASS_IN.to_be_bytes());
+    wire.extend_from_slice(&rrset.ttl.to_be_bytes());
+    wire.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
+    wire.extend_from_slice(rdata);
+}
