@@ -1,1 +1,48 @@
 """The command line: one verb a file, no logic of its own."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from dnslb import __version__
+from dnslb.errors import ConfigError, DnslbError
+
+__all__ = ["main"]
+
+VERBS: Final = ("serve", "check", "explain", "demo", "schema")
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when it is asked for, so that `dnslb check` need not load a server."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"dnslb.cli.{cmd_name}").command
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; what an operator can act on is told in one line, without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+            count = len(error.problems)
+            click.echo(f"{count} problem{'' if count == 1 else 's'}; nothing was started", err=True)
+            sys.exit(2)
+        except DnslbError as error:
+            click.echo(f"dnslb: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dnslb")
+def main() -> None:
+    """An authoritative DNS server that balances load."""

@@ -83,7 +83,7 @@ pub enum PlanError {
     Weight(f64),
     #[error("{0} slots: between 1 and 65,536 are possible")]
     Slots(u32),
-    #[error("a hash has {0} choices: 65,535 are possible")]
+    #[error("a node has {0} choices: 65,535 are possible")]
     Choices(usize),
     #[error("the prefix is longer than an address: /{0} and /{1}")]
     Prefix(u8, u8),
@@ -115,7 +115,7 @@ pub struct Plan {
 pub(crate) enum Node {
     Answer(Leaf),
     Cycle { turn: u32, steps: Box<[u32]> },
-    Random(Box<[Alias]>),
+    Random(Box<[Column]>),
     Hash(Hash),
 }
 
@@ -131,11 +131,11 @@ pub struct Leaf {
     pub tallies: Box<[u32]>,
 }
 
-/// A column of Walker's alias table: `node` below `threshold`, else `alias`.
-pub(crate) struct Alias {
+/// A column of Walker's alias table: the nodes that rolls below the threshold and others lead to.
+pub(crate) struct Column {
     pub(crate) threshold: u32,
-    pub(crate) node: u32,
-    pub(crate) alias: u32,
+    pub(crate) below: u32,
+    pub(crate) above: u32,
 }
 
 /// A compiled hash: for each slot the place of its choice.
@@ -298,7 +298,8 @@ impl Leaf {
 }
 
 /// Walker's alias method as set up by Vose (1991): any distribution in one draw and one comparison.
-fn alias_table(choices: &[(f64, u32)]) -> Result<Box<[Alias]>, PlanError> {
+#[expect(clippy::cast_sign_loss, reason = "what is left of a weight is in 0..1")]
+fn alias_table(choices: &[(f64, u32)]) -> Result<Box<[Column]>, PlanError> {
     for &(weight, _) in choices {
         check_weight(weight)?;
     }
@@ -306,22 +307,21 @@ fn alias_table(choices: &[(f64, u32)]) -> Result<Box<[Alias]>, PlanError> {
     if !total.is_finite() {
         return Err(PlanError::Weight(total));
     }
-    let scale = choices.len() as f64 / total;
+    let scale = f64::from(count(choices)?) / total;
     let mut rest: Vec<f64> = choices.iter().map(|choice| choice.0 * scale).collect();
-    let mut table: Vec<Alias> = choices
+    let mut table: Vec<Column> = choices
         .iter()
-        .map(|&(_, node)| Alias {
+        .map(|&(_, node)| Column {
             threshold: u32::MAX,
-            node,
-            alias: node,
+            below: node,
+            above: node,
         })
         .collect();
     let (mut small, mut large): (Vec<usize>, Vec<usize>) =
         (0..rest.len()).partition(|&index| rest[index] < 1.0);
     while let (Some(less), Some(&more)) = (small.pop(), large.last()) {
-        // a cast from f64 saturates
-        table[less].threshold = (rest[less] * 4_294_967_296.0) as u32;
-        table[less].alias = choices[more].1;
+        table[less].threshold = (rest[less] * 2_f64.powi(32)) as u32;
+        table[less].above = choices[more].1;
         rest[more] -= 1.0 - rest[less];
         if rest[more] < 1.0 {
             large.pop();
@@ -329,6 +329,10 @@ fn alias_table(choices: &[(f64, u32)]) -> Result<Box<[Alias]>, PlanError> {
         }
     }
     Ok(table.into())
+}
+
+fn count<T>(choices: &[T]) -> Result<u16, PlanError> {
+    u16::try_from(choices.len()).map_err(|_| PlanError::Choices(choices.len()))
 }
 
 fn check_weight(weight: f64) -> Result<(), PlanError> {
@@ -341,6 +345,7 @@ fn check_weight(weight: f64) -> Result<(), PlanError> {
 
 impl Hash {
     /// Give each slot to a choice by weighted rendezvous; see Python's `Hash`.
+    #[expect(clippy::cast_precision_loss, reason = "an f64 holds all of 53 bits")]
     fn compile(
         slots: u32,
         choices: &[(u64, f64, u32)],
@@ -352,16 +357,14 @@ impl Hash {
         if prefix.0 > 32 || prefix.1 > 128 {
             return Err(PlanError::Prefix(prefix.0, prefix.1));
         }
-        if choices.len() > usize::from(u16::MAX) {
-            return Err(PlanError::Choices(choices.len()));
-        }
+        let places = 0..count(choices)?;
         for &(_, weight, _) in choices {
             check_weight(weight)?;
         }
         let owner = |slot: u32| {
             let slot = mix(u64::from(slot));
             let mut best = (f64::INFINITY, 0);
-            for (index, &(seed, weight, _)) in (0_u16..).zip(choices) {
+            for (index, &(seed, weight, _)) in places.clone().zip(choices) {
                 let uniform = ((mix(seed ^ slot) >> 11) as f64 + 0.5) * 2_f64.powi(-53);
                 let cost = -uniform.ln() / weight;
                 if cost < best.0 {

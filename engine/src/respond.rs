@@ -97,9 +97,9 @@ fn silence(counters: &Counters, reason: Drop) -> Option<usize> {
 
 /// A response that is nothing but a header.
 fn error(counters: &Counters, head: Head, rcode: Rcode, out: &mut [u8]) -> Option<usize> {
-    let [i, d] = head.id.to_be_bytes();
-    let [f, g] = (head.flags | QR | rcode as u16).to_be_bytes();
-    *out.first_chunk_mut()? = [i, d, f, g, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut writer = Writer::new(out, HEADER);
+    writer.put(&[0; HEADER]).ok()?;
+    writer.header([head.id, head.flags | QR | rcode as u16, 0, 0, 0, 0]);
     counters.answered(rcode);
     Some(HEADER)
 }
@@ -299,12 +299,14 @@ impl Reply<'_, '_> {
                 .ok()?;
             self.additionals = self.additionals.saturating_add(1);
         }
-        let [i, d] = id.to_be_bytes();
-        let [f, g] = (self.flags | u16::from(rcode & 0x0F)).to_be_bytes();
-        let [a, n] = self.answers.to_be_bytes();
-        let [u, s] = self.authorities.to_be_bytes();
-        let [x, r] = self.additionals.to_be_bytes();
-        self.writer.header([i, d, f, g, 0, 1, a, n, u, s, x, r]);
+        self.writer.header([
+            id,
+            self.flags | u16::from(rcode & 0x0F),
+            1,
+            self.answers,
+            self.authorities,
+            self.additionals,
+        ]);
         counters.answered(self.rcode);
         Some(self.writer.position())
     }

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use crate::plan::{Hash, Leaf, MAX_DEPTH, Node, Plan, mix};
 
-/// A worker's source of random numbers (SplitMix64, Steele et al. 2014): fair, not secret.
+/// A worker's source of random numbers (`SplitMix64`, Steele et al. 2014): fair, not secret.
 #[derive(Clone)]
 pub struct Dice(u64);
 
@@ -51,9 +51,9 @@ pub fn select<'p>(plan: &'p Plan, client: IpAddr, dice: &mut Dice) -> Option<Sel
                 let roll = dice.roll();
                 let column = table.get(below(roll >> 32 << 32, table.len()))?;
                 if (roll as u32) < column.threshold {
-                    column.node
+                    column.below
                 } else {
-                    column.alias
+                    column.above
                 }
             }
             Node::Hash(hash) => {

@@ -75,7 +75,7 @@ pub struct Zones {
     sets: Vec<Set>,
     wire: Vec<u8>,
     cuts: Vec<Cut>,
-    zones: Vec<Zone>,
+    served: Vec<Zone>,
 }
 
 /// A name that exists.
@@ -189,7 +189,7 @@ impl Zones {
     /// The zone of a node; None outside of every zone.
     #[must_use]
     pub fn zone(&self, node: &Node) -> Option<&Zone> {
-        self.zones.get(node.zone as usize)
+        self.served.get(node.zone as usize)
     }
 
     /// A delegation by its index.
@@ -246,7 +246,7 @@ impl<'a> Builder<'a> {
     fn build(mut self, places: &HashMap<ServiceKey, u32>) -> Result<Zones, ZoneError> {
         let specs = self.specs;
         for (index, spec) in (0..).zip(specs) {
-            self.out.zones.push(zone(spec)?);
+            self.out.served.push(zone(spec)?);
             self.draft(&spec.origin);
             for rrset in &spec.rrsets {
                 if self.owned(&rrset.owner, index)? {

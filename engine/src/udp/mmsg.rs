@@ -99,7 +99,7 @@ struct Batch {
     answers: Box<[[u8; UDP_PAYLOAD as usize]]>,
     peers: Box<[sockaddr_in6]>, // large enough for both families
     controls: Box<[Control]>,
-    _in_vectors: Box<[iovec]>,
+    in_vectors: Box<[iovec]>,
     out_vectors: Box<[iovec]>,
     incoming: Box<[mmsghdr]>,
     outgoing: Box<[mmsghdr]>,
@@ -121,7 +121,7 @@ impl Batch {
             answers: boxed([0; UDP_PAYLOAD as usize]),
             peers: boxed(peer),
             controls: boxed(Control([0; CONTROL])),
-            _in_vectors: boxed(vector),
+            in_vectors: boxed(vector),
             out_vectors: boxed(vector),
             incoming: boxed(header),
             outgoing: boxed(header),
@@ -129,14 +129,14 @@ impl Batch {
             any,
         };
         for index in 0..BATCH {
-            batch._in_vectors[index] = iovec {
+            batch.in_vectors[index] = iovec {
                 iov_base: batch.packets[index].as_mut_ptr().cast(),
                 iov_len: MAX_QUERY,
             };
             let message = &mut batch.incoming[index].msg_hdr;
             message.msg_name = ptr::from_mut(&mut batch.peers[index]).cast();
             message.msg_namelen = mem::size_of::<sockaddr_in6>() as libc::socklen_t;
-            message.msg_iov = ptr::from_mut(&mut batch._in_vectors[index]);
+            message.msg_iov = ptr::from_mut(&mut batch.in_vectors[index]);
             message.msg_iovlen = 1;
             if any {
                 message.msg_control = batch.controls[index].0.as_mut_ptr().cast();

@@ -30,3 +30,108 @@ pub fn serve(socket: &Socket, any: bool, worker: &mut Worker) -> io::Result<()> 
         portable::serve(socket, worker)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+    use std::thread;
+
+    use super::*;
+    use crate::stats::{Counters, Drop, Transport};
+    use crate::wire::{HEADER, Rcode};
+    use crate::worker::Shared;
+
+    type Loop = fn(&Socket, &mut Worker) -> io::Result<()>;
+
+    const QUERY: &[u8] =
+        b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01";
+
+    /// How long an answer may take on a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Serve nothing, which refuses every query, on `local` while `client` runs.
+    fn run(serve: Loop, local: Ipv4Addr, client: impl FnOnce(SocketAddr)) -> Arc<Counters> {
+        let shared = Arc::new(Shared::default());
+        let counters = Arc::new(Counters::new(Transport::Udp));
+        let mut worker = Worker::new(&shared, &counters, 1);
+        let socket = UdpSocket::bind((local, 0)).unwrap();
+        let address = socket.local_addr().unwrap();
+        let socket = Socket::from(socket);
+        socket.set_read_timeout(Some(IDLE)).unwrap();
+        let thread = thread::spawn(move || serve(&socket, &mut worker));
+        client(address);
+        shared.stopping.store(true, Ordering::Release);
+        thread.join().unwrap().unwrap();
+        counters
+    }
+
+    fn connect(address: SocketAddr) -> UdpSocket {
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.connect(address).unwrap();
+        client
+    }
+
+    fn answers_what_it_should(serve: Loop) {
+        const QUERIES: u8 = 150; // more than a batch
+        let counters = run(serve, Ipv4Addr::LOCALHOST, |address| {
+            let client = connect(address);
+            client.send(&[0; HEADER - 1]).unwrap();
+            client.send(&[0xFF; HEADER]).unwrap();
+            client.send(&[0; MAX_QUERY + 1]).unwrap();
+            client.send(&[0; MAX_QUERY]).unwrap();
+            let mut ids: Vec<u8> = (0..QUERIES).collect();
+            for &id in &ids {
+                client.send(&[&[id], &QUERY[1..]].concat()).unwrap();
+            }
+            let mut answer = [0; 512];
+            assert_eq!(client.recv(&mut answer).unwrap(), HEADER, "a form error");
+            for _ in 0..QUERIES {
+                let length = client.recv(&mut answer).unwrap();
+                assert_eq!(length, QUERY.len());
+                assert_eq!(answer[1..4], [0x34, 0x81, 0x05], "refused");
+                ids.retain(|&id| id != answer[0]);
+            }
+            assert!(ids.is_empty(), "without an answer: {ids:?}");
+        });
+        for (place, rcode) in Rcode::ALL.into_iter().enumerate() {
+            let expected = match rcode {
+                Rcode::FormErr => 1,
+                Rcode::Refused => u64::from(QUERIES),
+                _ => 0,
+            };
+            assert_eq!(counters.rcode(place), expected, "{rcode:?}");
+        }
+        for (place, reason) in Drop::ALL.into_iter().enumerate() {
+            let expected = matches!(reason, Drop::Short | Drop::Response | Drop::Oversize);
+            assert_eq!(counters.drops(place), u64::from(expected), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn the_portable_loop_answers() {
+        answers_what_it_should(portable::serve);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_batching_loop_answers() {
+        answers_what_it_should(|socket, worker| mmsg::serve(socket, false, worker));
+    }
+
+    /// A connected client takes answers from the address that it asked, and from no other.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_answer_comes_from_the_address_that_was_asked() {
+        let serve: Loop = |socket, worker| mmsg::serve(socket, true, worker);
+        run(serve, Ipv4Addr::UNSPECIFIED, |bound| {
+            for last in 1..4 {
+                let client = connect((Ipv4Addr::new(127, 0, 0, last), bound.port()).into());
+                client.send(QUERY).unwrap();
+                assert_eq!(client.recv(&mut [0; 512]).unwrap(), QUERY.len());
+            }
+        });
+    }
+}

@@ -44,12 +44,12 @@ pub struct Ecs {
 }
 
 impl Edns {
-    /// Read the body of an OPT record: its CLASS and TTL fields and its RDATA.
-    pub fn parse(udp_size: u16, flags: u32, options: &[u8]) -> Result<Self, Malformed> {
+    /// Read the body of an OPT record: its CLASS, the halves of its TTL, and its RDATA.
+    pub fn parse(udp_size: u16, [high, low]: [u16; 2], options: &[u8]) -> Result<Self, Malformed> {
         let mut edns = Self {
             udp_size,
-            version: (flags >> 16) as u8,
-            dnssec_ok: (flags as u16) & DNSSEC_OK != 0,
+            version: high as u8,
+            dnssec_ok: low & DNSSEC_OK != 0,
             ecs: None,
         };
         let mut rest = options;
@@ -183,7 +183,7 @@ mod tests {
     fn ecs_is_read() {
         let edns = Edns::parse(
             1232,
-            0x8000,
+            [0, 0x8000],
             b"\x00\x08\x00\x07\x00\x01\x18\x00\xC0\x00\x02",
         )
         .unwrap();

@@ -11,6 +11,14 @@ pub const HEADER: usize = 12;
 /// A record's owner, where it is the name in question: the question begins right after the header.
 pub const OWNER_IS_QUESTION: u16 = 0xC00C;
 
+/// The first `N` numbers of `bytes`, each two octets in network order, and what follows them.
+#[inline]
+pub(crate) fn words<const N: usize>(bytes: &[u8]) -> Option<([u16; N], &[u8])> {
+    let words: &[[u8; 2]; N] = bytes.as_chunks().0.first_chunk()?;
+    let rest = bytes.get(words.as_flattened().len()..)?;
+    Some((words.map(u16::from_be_bytes), rest))
+}
+
 /// The largest message there is (RFC 1035 section 4.2.2).
 pub const MAX_MESSAGE: usize = 65_535;
 

@@ -154,7 +154,7 @@ pub fn to_text(name: &[u8]) -> String {
             match byte {
                 b'.' | b'\\' => text.extend(['\\', char::from(byte)]),
                 0x21..=0x7E => text.push(char::from(byte)),
-                _ => text.push_str(&format!("\\{byte:03}")),
+                _ => text.extend(format!("\\{byte:03}").chars()),
             }
         }
         text.push('.');

@@ -7,7 +7,7 @@
 )]
 
 use super::edns::Edns;
-use super::{HEADER, Rcode, name, rtype};
+use super::{HEADER, Rcode, name, rtype, words};
 
 const QR: u16 = 0x8000;
 const OPCODE: u16 = 0x7800;
@@ -50,20 +50,21 @@ pub struct Head {
     pub id: u16,
     /// Opcode, RD and CD.
     pub flags: u16,
+    /// QDCOUNT, ANCOUNT, NSCOUNT and ARCOUNT.
+    counts: [u16; 4],
 }
 
 impl Head {
     /// The head of any packet that deserves a response.
     pub fn parse(packet: &[u8]) -> Result<Self, Fault> {
-        let header: &[u8; HEADER] = packet.first_chunk().ok_or(Fault::Short)?;
-        let [i, d, f, g, ..] = *header;
-        let flags = u16::from_be_bytes([f, g]);
+        let ([id, flags, counts @ ..], _) = words::<6>(packet).ok_or(Fault::Short)?;
         if flags & QR != 0 {
             return Err(Fault::Response);
         }
         Ok(Self {
-            id: u16::from_be_bytes([i, d]),
+            id,
             flags: flags & (OPCODE | COPIED),
+            counts,
         })
     }
 }
@@ -75,22 +76,21 @@ impl<'a> Query<'a> {
         if head.flags & OPCODE != 0 {
             return Err(Fault::Error(Rcode::NotImp));
         }
-        let (header, body) = packet.split_first_chunk::<HEADER>().ok_or(Fault::Short)?;
-        let [_, _, _, _, q, d, a, n, u, s, x, r] = *header;
-        if [q, d] != [0, 1] {
+        let body = packet.get(HEADER..).ok_or(Fault::Short)?;
+        let [questions, others @ ..] = head.counts;
+        if questions != 1 {
             return Err(FORMERR); // RFC 9619
         }
         let length = name::length(body).ok_or(FORMERR)?;
         let end = length.checked_add(4).ok_or(FORMERR)?;
         let (question, rest) = body.split_at_checked(end).ok_or(FORMERR)?;
         let (name, tail) = question.split_at_checked(length).ok_or(FORMERR)?;
-        let [t, y, c, l] = *tail.first_chunk().ok_or(FORMERR)?;
-        let others = [[a, n], [u, s], [x, r]].map(u16::from_be_bytes);
+        let ([qtype, qclass], _) = words(tail).ok_or(FORMERR)?;
         Ok(Self {
             name,
             question,
-            qtype: u16::from_be_bytes([t, y]),
-            qclass: u16::from_be_bytes([c, l]),
+            qtype,
+            qclass,
             edns: find_edns(others, rest).ok_or(FORMERR)?,
         })
     }
@@ -110,17 +110,14 @@ fn find_edns(counts: [u16; 3], mut rest: &[u8]) -> Option<Option<Edns>> {
         let owner = owner_length(rest)?;
         let root = rest.first() == Some(&0);
         let (_, after) = rest.split_at_checked(owner)?;
-        let ([t, y, c, l, e, f, g, h, long, short], after) = after.split_first_chunk()?;
-        let length = usize::from(u16::from_be_bytes([*long, *short]));
-        let (rdata, after) = after.split_at_checked(length)?;
-        if u16::from_be_bytes([*t, *y]) == rtype::OPT {
+        let ([rtype, class, high, low, length], after) = words(after)?;
+        let (rdata, after) = after.split_at_checked(usize::from(length))?;
+        if rtype == rtype::OPT {
             // RFC 6891 section 6.1.1: one OPT, owned by the root, in the additional section
             if edns.is_some() || !root || index < before {
                 return None;
             }
-            let size = u16::from_be_bytes([*c, *l]);
-            let flags = u32::from_be_bytes([*e, *f, *g, *h]);
-            edns = Some(Edns::parse(size, flags, rdata).ok()?);
+            edns = Some(Edns::parse(class, [high, low], rdata).ok()?);
         }
         rest = after;
     }

@@ -92,11 +92,11 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Overwrite the message's header.
+    /// Overwrite the message's header with its six fields.
     #[inline]
-    pub fn header(&mut self, header: [u8; super::HEADER]) {
-        if let Some(place) = self.out.first_chunk_mut() {
-            *place = header;
+    pub fn header(&mut self, fields: [u16; 6]) {
+        for (place, field) in self.out.as_chunks_mut().0.iter_mut().zip(fields) {
+            *place = field.to_be_bytes();
         }
     }
 }

@@ -1,0 +1,159 @@
+"""`dnslb explain`: why a name gets the answers it gets."""
+
+from __future__ import annotations
+
+from ipaddress import ip_interface
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+from dnslb.config.load import load
+from dnslb.config.model import Family
+from dnslb.health.standing import Standing
+from dnslb.policy.explain import explain, matching
+from dnslb.zone.names import from_text
+from dnslb.zone.rdata import type_number
+
+if TYPE_CHECKING:
+    from dnslb.config.model import Address, BackendId, Config
+    from dnslb.policy.explain import Explanation, MemberView, PoolView
+
+__all__ = ["command"]
+
+
+@click.command("explain")
+@click.argument("name")
+@click.argument("rtype", metavar="[TYPE]", default="A")
+@click.option(
+    "--client",
+    metavar="ADDRESS[/LEN]",
+    help="Explain what this client, or client network, gets.",
+)
+@click.option(
+    "--down",
+    multiple=True,
+    metavar="POOL/NAME",
+    help="Take this backend as down; may be given several times, globs allowed.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("dnslb.yaml"),
+    show_default=True,
+    help="The configuration to explain.",
+)
+def command(name: str, rtype: str, client: str | None, down: tuple[str, ...], config: Path) -> None:
+    """Explain the answers to a question for NAME and TYPE (default A), step by step.
+
+    Reads the configuration and asks no running server: all backends count as up, but for those
+    named with --down.
+    """
+    loaded, _ = load(config)
+    try:
+        wire = from_text(name.rstrip(".") + ".")
+    except ValueError as error:
+        raise click.BadParameter(f"{name!r} is no domain name: {error}") from error
+    number = type_number(rtype)
+    if number is None:
+        raise click.BadParameter(f"{rtype!r} is no record type", param_hint="TYPE")
+    explanation = explain(loaded, wire, number, _standings(loaded, down), _client(client))
+    show(explanation, Console(highlight=False, soft_wrap=True))
+
+
+def _client(text: str | None) -> Address | None:
+    if text is None:
+        return None
+    try:
+        return ip_interface(text).network.network_address
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no address and no network; write 192.0.2.1 or 192.0.2.0/24",
+            param_hint="--client",
+        ) from None
+
+
+def _standings(config: Config, patterns: tuple[str, ...]) -> dict[BackendId, Standing]:
+    down = Standing(down=frozenset(Family), reason="taken as down (--down)")
+    standings = {}
+    for pattern in patterns:
+        backends = matching(config, pattern)
+        if not backends:
+            known = ", ".join(sorted({str(backend.id) for backend in config.backends()}))
+            raise click.BadParameter(
+                f"no backend matches {pattern!r}; there are {known}", param_hint="--down"
+            )
+        standings.update({backend.id: down for backend in backends})
+    return standings
+
+
+def show(explanation: Explanation, console: Console) -> None:
+    """Write `explanation` for people."""
+    question = explanation.question
+    whom = f" for {question.client}" if question.client else ""
+    console.print(f"[bold]{escape(question.name)} {question.type}[/]{whom}")
+    if explanation.zone is None or explanation.kind is None:
+        console.print("zone      none of ours: REFUSED")
+        return
+    console.print(f"zone      {escape(explanation.zone)}")
+    console.print(f"found     {escape(explanation.owner or '')}: {explanation.kind.value}")
+    for record in explanation.records:
+        console.print(f"          {escape(record)}")
+    service, pool = explanation.service, explanation.pool
+    if service is None or pool is None:
+        return
+    console.print(
+        f"service   {escape(str(service.id))}: pool {escape(service.pool.name)}, "
+        f"ttl {service.ttl}, answers {service.answers}"
+    )
+    if explanation.when_down:
+        console.print(f"[red]down[/]      everything is down: when_down {explanation.when_down}")
+    console.print()
+    console.print(_tree(pool))
+    console.print()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("chance", "answer", "backends"):
+        table.add_column(heading, justify="right" if heading == "chance" else "left")
+    for answer in explanation.answers:
+        records = ", ".join(answer.records) or ("NODATA" if answer.rcode == "NOERROR" else "")
+        text = " ".join(filter(None, (answer.rcode.replace("NOERROR", ""), records)))
+        table.add_row(_percent(answer.chance), escape(text), escape(", ".join(answer.backends)))
+    if not explanation.answers:
+        table.add_row(_percent(1), "NODATA", "")
+    console.print(table)
+    if explanation.scope is not None:
+        console.print(f"\nECS scope /{explanation.scope}")
+
+
+def _tree(pool: PoolView) -> Tree:
+    return _grow(Tree(_label(pool)), pool)
+
+
+def _grow(tree: Tree, pool: PoolView) -> Tree:
+    for member in pool.members:
+        branch = tree.add(_member(member))
+        if member.pool:
+            _grow(branch, member.pool)
+    return tree
+
+
+def _label(pool: PoolView) -> str:
+    state = "" if pool.up else " [red]down[/]"
+    return (
+        f"pool [bold]{escape(pool.name)}[/] {escape(pool.strategy)}, "
+        f"{pool.members_up} of {len(pool.members)} members up{state}"
+    )
+
+
+def _member(member: MemberView) -> str:
+    head = _label(member.pool) if member.pool else escape(member.name)
+    why = f"  [{'red' if member.out else 'dim'}]{escape(member.why)}[/]" if member.why else ""
+    return f"{_percent(member.chance)}  {head}  [dim]weight {member.weight}[/]{why}"
+
+
+def _percent(chance: float) -> str:
+    return f"{100 * chance:5.1f} %"

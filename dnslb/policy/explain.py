@@ -1,0 +1,263 @@
+"""Explaining: why a name gets the answers it gets, as data that the command line and the API show.
+
+An explanation is a walk over the plan that the engine would get, with the chances written beside
+the branches, and over the pools that the plan was made of, with the reason beside whatever is out.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from dnslb.config.model import Backend, Family
+from dnslb.health.standing import OperatorState
+from dnslb.policy.compile import Compiler
+from dnslb.policy.plan import Rcode
+from dnslb.policy.walk import chances, scope
+from dnslb.zone.lookup import Found, Kind, ZoneIndex, labels_of, wire_of
+from dnslb.zone.names import to_text
+from dnslb.zone.rdata import rdata_text, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnslb.config.model import Address, BackendId, Config, Member, Pool, Service, Zone
+    from dnslb.health.standing import Standing
+    from dnslb.policy.compile import Asked
+    from dnslb.policy.plan import Answer
+    from dnslb.zone.lookup import Labels
+
+__all__ = [
+    "AnswerView",
+    "Explanation",
+    "MemberView",
+    "PoolView",
+    "Question",
+    "explain",
+    "matching",
+]
+
+FAMILIES: Final[Mapping[int, Family]] = {family.value: family for family in Family}
+FAMILY_NAMES: Final[Mapping[Family, str]] = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """One answer that can come."""
+
+    chance: float  # 0 to 1
+    backends: tuple[str, ...]  # `pool/name`
+    records: tuple[str, ...]  # `A 192.0.2.1`, `CNAME cdn.example.net.`
+    ttl: int
+    rcode: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """A member's part in the decision."""
+
+    name: str
+    weight: int
+    chance: float  # of an answer that carries it, or a backend under it
+    why: str  # what keeps it out, or what holds it back; empty when it serves
+    out: bool
+    pool: PoolView | None = None  # when it is one
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """A pool's part in the decision."""
+
+    name: str
+    strategy: str
+    up: bool
+    members_up: int
+    min_up: int
+    members: tuple[MemberView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked, and for whom."""
+
+    name: str  # absolute
+    type: str
+    client: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything that leads to the answers of one question."""
+
+    question: Question
+    zone: str | None = None  # None: no zone of ours, so REFUSED
+    kind: Kind | None = None
+    owner: str | None = None  # what matched: the name, a wildcard, or a delegation point
+    records: tuple[str, ...] = ()  # of static records: TTL, type, rdata
+    service: Service | None = None
+    pool: PoolView | None = None
+    when_down: str | None = None  # set when everything is down: what is answered instead
+    answers: tuple[AnswerView, ...] = ()
+    scope: int | None = None  # the ECS scope, for a client's question to a service
+
+
+def explain(
+    config: Config,
+    name: bytes,
+    rtype: int,
+    standings: Mapping[BackendId, Standing],
+    client: Address | None = None,
+) -> Explanation:
+    """Explain the answers to a question for `name`, in wire format, and `rtype`.
+
+    Without a `client` the chances are those over all clients.
+
+    Raises:
+        PlanError: a strategy failed or returned what is no plan.
+    """
+    asked = Question(to_text(name), type_name(rtype), str(client) if client else None)
+    zone = enclosing(config, labels_of(name))
+    if zone is None:
+        return Explanation(asked)
+    index = ZoneIndex(zone)
+    found = index.find(labels_of(name), rtype)
+    owner = to_text(wire_of(found.owner))
+    if found.service is None:
+        return Explanation(asked, zone.origin, found.kind, owner, records=_records(found))
+    return _balanced(asked, zone, owner, found.service, rtype, Compiler(standings), client)
+
+
+def enclosing(config: Config, name: Labels) -> Zone | None:
+    """The zone with the longest origin that `name` is in or below."""
+    for start in range(len(name) + 1):
+        zone = config.zones.get(to_text(wire_of(name[start:])))
+        if zone is not None:
+            return zone
+    return None
+
+
+def matching(config: Config, pattern: str) -> list[Backend]:
+    """The backends whose `pool/name` matches the glob `pattern`."""
+    return [
+        backend for backend in config.backends() if fnmatch.fnmatchcase(str(backend.id), pattern)
+    ]
+
+
+def _balanced(
+    asked: Question,
+    zone: Zone,
+    owner: str,
+    service: Service,
+    rtype: int,
+    compiler: Compiler,
+    client: Address | None,
+) -> Explanation:
+    family = FAMILIES.get(rtype)
+    plans = compiler.service(service)
+    root = {Family.IPV4: plans.a, Family.IPV6: plans.aaaa, None: plans.other}[family]
+    up = compiler.is_up(service)
+    spread = chances(root, client) if root else []
+    carried: dict[BackendId, float] = {}
+    for leaf, chance in spread:
+        for backend in leaf.backends:
+            carried[backend.id] = carried.get(backend.id, 0.0) + chance
+    view = _View(compiler, service, family, carried, forced=not up)
+    return Explanation(
+        asked,
+        zone.origin,
+        Kind.SERVICE,
+        owner,
+        service=service,
+        pool=view.pool(service.pool),
+        when_down=None if up else service.when_down.action,
+        answers=tuple(_answer(leaf, chance, family) for leaf, chance in spread),
+        scope=scope(root, client) if root and client else None,
+    )
+
+
+class _View:
+    """Looks at pools with the eyes of one question."""
+
+    def __init__(
+        self,
+        compiler: Compiler,
+        service: Service,
+        asked: Asked,
+        carried: Mapping[BackendId, float],
+        *,
+        forced: bool,
+    ) -> None:
+        self._compiler = compiler
+        self._tree = compiler.tree(service, forced=forced)
+        self._asked = asked
+        self._carried = carried
+
+    def pool(self, pool: Pool) -> PoolView:
+        compiler = self._compiler
+        return PoolView(
+            pool.name,
+            pool.strategy.name,
+            compiler.pool_up(pool),
+            compiler.members_up(pool),
+            pool.min_up,
+            tuple(self._member(member) for member in pool.members),
+        )
+
+    def _member(self, member: Member) -> MemberView:
+        if isinstance(member.of, Backend):
+            out = self._backend_out(member.of)
+            chance = self._carried.get(member.of.id, 0.0)
+            below = None
+        else:
+            out = self._pool_out(member.of)
+            chance = sum(self._carried.get(backend.id, 0.0) for backend in member.of.backends())
+            below = self.pool(member.of)
+        why = out or ("" if chance else "stands by" if member.weight else "weight 0: stands by")
+        return MemberView(member.name, member.weight, min(chance, 1.0), why, bool(out), below)
+
+    def _backend_out(self, backend: Backend) -> str:
+        standing = self._compiler.standing(backend)
+        if standing.state is OperatorState.DRAIN:
+            return "drained by the operator"
+        if standing.state is OperatorState.DOWN:
+            return "forced down by the operator"
+        if not self._compiler.backend_up(backend):
+            return f"down: {standing.reason}" if standing.reason else "down"
+        if self._asked is None:
+            return "" if backend.target else "no target, so no CNAME for this type"
+        if not backend.has(self._asked):
+            return f"no {FAMILY_NAMES[self._asked]} address"
+        if not standing.serves(self._asked):
+            return f"down over {FAMILY_NAMES[self._asked]}: {standing.reason}"
+        return ""
+
+    def _pool_out(self, pool: Pool) -> str:
+        if not self._compiler.pool_up(pool):
+            up, of = self._compiler.members_up(pool), len(pool.members)
+            return f"down: {up} of {of} members up, min_up is {pool.min_up}"
+        if self._tree.node(pool, self._asked) is None:
+            return "up, but with nothing for this type"
+        return ""
+
+
+def _answer(leaf: Answer, chance: float, asked: Asked) -> AnswerView:
+    records = []
+    for backend in leaf.backends:
+        if backend.target is not None:
+            records.append(f"CNAME {backend.target}")
+        elif asked is not None:
+            word = "A" if asked is Family.IPV4 else "AAAA"
+            records.extend(f"{word} {address}" for address in backend.of(asked))
+    names = tuple(str(backend.id) for backend in leaf.backends)
+    return AnswerView(chance, names, tuple(records), leaf.ttl, Rcode(leaf.rcode).name)
+
+
+def _records(found: Found) -> tuple[str, ...]:
+    if found.rrset is None:
+        return ()
+    word = type_name(found.rrset.type)
+    return tuple(
+        f"{found.rrset.ttl} {word} {rdata_text(found.rrset.type, rdata)}"
+        for rdata in found.rrset.rdatas
+    )

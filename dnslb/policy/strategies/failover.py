@@ -1,0 +1,32 @@
+"""The first member that is up, in the order written.
+
+a up            ─▶ a
+a down, b up    ─▶ b
+answers: 2      ─▶ the first two that are up
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnslb.policy.strategies.base import Strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dnslb.policy.plan import Node
+    from dnslb.policy.strategies.base import Candidate, Choice
+
+__all__ = ["Failover"]
+
+
+class Failover(Strategy):
+    """Order decides."""
+
+    name = "failover"
+
+    def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
+        """The first candidate; only those that are up are candidates at all."""
+        if choice.answers == 1:
+            return candidates[0].node
+        return choice.join(candidates[: choice.answers])

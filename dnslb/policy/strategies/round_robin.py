@@ -1,0 +1,31 @@
+"""Members take turns, in the order written.
+
+five members up ─▶ Cycle of 5 steps
+weight 0        ─▶ left out, unless all that is up has weight 0; other weights play no part
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnslb.policy.shares import share, weighed
+from dnslb.policy.strategies.base import Strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dnslb.policy.plan import Node
+    from dnslb.policy.strategies.base import Candidate, Choice
+
+__all__ = ["RoundRobin"]
+
+
+class RoundRobin(Strategy):
+    """Equal turns."""
+
+    name = "round-robin"
+
+    def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
+        """A cycle of all candidates."""
+        candidates = weighed(candidates)
+        return share(candidates, [1] * len(candidates), choice)

@@ -1,0 +1,68 @@
+"""Walks over plans on paper: which answers can come, how likely each is, and for how many clients.
+
+The engine walks a plan for one packet. These functions walk it for all packets at once, for
+`explain`, for forecasts, and for the load that a pool as a whole can report to its parent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnslb.policy.plan import Answer, Cycle, Hash, Node, Random
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dnslb.config.model import Address
+
+__all__ = ["chances", "scope"]
+
+
+def chances(root: Node, client: Address | None = None) -> list[tuple[Answer, float]]:
+    """Every answer that `root` can end in and its probability; they add up to 1.
+
+    For a `client` only what that client can get; without one, all clients, evenly spread over
+    networks. Equal answers are merged; the order is that of the plan.
+    """
+    merged: dict[Answer, float] = {}
+    for node, chance in _spread(root, client):
+        merged[node] = merged.get(node, 0.0) + chance
+    return list(merged.items())
+
+
+def scope(root: Node, client: Address) -> int:
+    """The leading bits of `client` that its answer depends on: the ECS scope (RFC 7871)."""
+    if isinstance(root, Answer):
+        return 0
+    if isinstance(root, Hash):
+        own = root.prefix.v4 if client.version == 4 else root.prefix.v6
+        return max(own, scope(root.pick(root.slot(client)).node, client))
+    # whatever the engine draws, the resolver may cache: so the widest need of all branches counts
+    return max(scope(child, client) for child, _ in _branches(root, client))
+
+
+def _spread(root: Node, client: Address | None) -> Iterator[tuple[Answer, float]]:
+    # by object first: a cycle of 1,000 steps has a few distinct nodes
+    level: dict[int, tuple[Node, float]] = {id(root): (root, 1.0)}
+    while level:
+        below: dict[int, tuple[Node, float]] = {}
+        for node, chance in level.values():
+            if isinstance(node, Answer):
+                yield node, chance
+                continue
+            for child, part in _branches(node, client):
+                _, already = below.get(id(child), (child, 0.0))
+                below[id(child)] = child, already + chance * part
+        level = below
+
+
+def _branches(node: Cycle | Random | Hash, client: Address | None) -> Iterator[tuple[Node, float]]:
+    if isinstance(node, Cycle):
+        for step in node.steps:
+            yield step, 1 / len(node.steps)
+    elif isinstance(node, Hash) and client is not None:
+        yield node.pick(node.slot(client)).node, 1.0
+    else:
+        total = sum(choice.weight for choice in node.choices)
+        for choice in node.choices:
+            yield choice.node, choice.weight / total

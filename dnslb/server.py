@@ -1,0 +1,235 @@
+"""The server: wiring and life cycle.
+
+    bind ─▶ first round of checks ─▶ publish ─▶ answer ─▶ … reload … ─▶ stop
+
+Sockets come first, so that a port in use is told at once; answers come last, so that no client
+meets a backend that was never checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from dnslb.config.load import load
+from dnslb.config.model import Config, Listen
+from dnslb.engine import new_engine
+from dnslb.errors import ConfigError, ListenError, PlanError
+from dnslb.health.monitor import Monitor
+from dnslb.publisher import Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from dnslb._engine import Stats
+    from dnslb.config.model import BackendId
+
+__all__ = ["Server", "serve"]
+
+MAX_GRACE: Final = 15.0
+"""Seconds that the first round of checks may hold back the first answer, however long its checks
+may take."""
+
+log = logging.getLogger("dnslb.server")
+
+
+class Server:
+    """One running configuration: sockets, checks, published plans.
+
+    Make it, `bind` it, `start` it, and `stop` it, all in one event loop.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.listening: tuple[Listen, ...] = ()
+        self._engine = new_engine()
+        self.monitor = Monitor(self._on_change)
+        self._publisher = Publisher(self._engine, self.monitor.standings)
+        self._publishing: asyncio.Task[None] | None = None
+        self._reloading = asyncio.Lock()
+
+    def bind(self) -> None:
+        """Take the sockets.
+
+        Raises:
+            ListenError: an address cannot be had; no socket is kept.
+        """
+        workers = self.config.workers or _cpus()
+        wanted = self.config.listen
+        try:
+            bound = self._bind(wanted, workers)
+        except OSError as error:
+            # a host without IPv6 need not say so to use the default
+            if wanted != _default_listen() or error.errno not in _NO_IPV6:
+                raise ListenError(_listen_problem(error)) from error
+            log.warning("IPv6 is not available here (%s): serving IPv4 only", error.strerror)
+            try:
+                bound = self._bind(wanted[:1], workers)
+            except OSError as second:
+                raise ListenError(_listen_problem(second)) from second
+        self.listening = bound
+
+    async def start(self) -> None:
+        """Check every backend once, publish, and answer.
+
+        Raises:
+            PlanError: a strategy failed, or a plan is beyond the engine's bounds.
+        """
+        backends = list(self.config.backends())
+        self.monitor.configure(backends)
+        timeouts = [backend.check.timeout for backend in backends if backend.check]
+        await self.monitor.first_round(min(max(timeouts, default=0.0) + 0.5, MAX_GRACE))
+        await self._publisher.replace(self.config)
+        self._publishing = asyncio.create_task(self._publisher.run(), name="publish")
+        self._engine.start()
+
+    async def reload(self) -> bool:
+        """Read the configuration anew and put it in force, all of it or nothing.
+
+        Returns whether it is in force; its problems are logged. Backends whose check did not change
+        keep their verdict, and new ones are checked once before the new plans are published.
+        """
+        async with self._reloading:
+            try:
+                config, warnings = await asyncio.to_thread(load, self.config.path)
+            except ConfigError as error:
+                for problem in error.problems:
+                    log.error("%s", problem)
+                count = len(error.problems)
+                log.error("reload: %d problems, so nothing changes", count)  # noqa: TRY400 - they stand above
+                return False
+            for warning in warnings:
+                log.warning("%s", warning)
+            if (config.listen, config.workers) != (self.config.listen, self.config.workers):
+                log.warning("listen and workers take effect at the next start")
+            old = self.config
+            backends = list(config.backends())
+            self.monitor.configure(backends)
+            timeouts = [backend.check.timeout for backend in backends if backend.check]
+            await self.monitor.first_round(min(max(timeouts, default=0.0) + 0.5, MAX_GRACE))
+            try:
+                await self._publisher.replace(config)
+            except PlanError as error:
+                self.monitor.configure(old.backends())
+                log.error("reload: %s, so nothing changes", error)  # noqa: TRY400 - as above
+                return False
+            self.config = config
+            log.info("reloaded: %s", describe(config))
+            return True
+
+    async def stop(self) -> None:
+        """Answer what has been received, and end everything. Does nothing twice."""
+        if self._publishing:
+            self._publishing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._publishing
+            self._publishing = None
+        await asyncio.to_thread(self._engine.stop)
+        await self.monitor.close()
+
+    def stats(self) -> Stats:
+        """The engine's counters."""
+        return self._engine.stats()
+
+    def _bind(self, wanted: Sequence[Listen], workers: int) -> tuple[Listen, ...]:
+        bound = self._engine.bind([(str(item.address), item.port) for item in wanted], workers)
+        return tuple(
+            Listen(item.address, port) for item, (_, port) in zip(wanted, bound, strict=True)
+        )
+
+    def _on_change(self, backends: frozenset[BackendId]) -> None:
+        self._publisher.changed(backends)
+
+
+async def serve(path: Path, ready: Callable[[str], None]) -> None:
+    """Run the configuration at `path` until SIGTERM or SIGINT; SIGHUP reloads it.
+
+    `ready` is called with one line once the server answers.
+
+    Raises:
+        ConfigError: the configuration has problems.
+        DnslbError: as `Server` says.
+    """
+    config, warnings = load(path)
+    for warning in warnings:
+        log.warning("%s", warning)
+    server = Server(config)
+    server.bind()
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    reloads: set[asyncio.Task[bool]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(server.reload(), name="reload")
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    starting = asyncio.create_task(server.start(), name="start")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            await starting
+            loop.add_signal_handler(signal.SIGHUP, reload)
+            ready(f"ready: {', '.join(map(str, server.listening))}: {describe(config)}")
+            await stopping
+        log.info("stopping")
+    finally:
+        for task in (starting, stopping, *reloads):
+            task.cancel()
+        await asyncio.gather(starting, stopping, *reloads, return_exceptions=True)
+        await server.stop()
+
+
+def describe(config: Config) -> str:
+    """What a configuration holds, in one line."""
+    counts = (
+        (len(config.zones), "zone"),
+        (sum(1 for _ in config.services()), "service"),
+        (sum(1 for _ in config.backends()), "backend"),
+    )
+    return ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
+
+
+_NO_IPV6: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
+
+
+def _default_listen() -> tuple[Listen, ...]:
+    return Config.__dataclass_fields__["listen"].default  # type: ignore[no-any-return]
+
+
+def _cpus() -> int:
+    """The CPUs that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _listen_problem(error: OSError) -> str:
+    where = f"cannot listen on {error.filename}"
+    port = str(error.filename).rpartition(":")[2]
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{where}: another program has this port; see which with "
+            f"`ss -lnptu 'sport = :{port}'`, or choose another address or port under `listen`"
+        )
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return (
+            f"{where}: ports below 1024 need a privilege; run as root, give the capability "
+            "CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), "
+            "or choose a higher port under `listen`"
+        )
+    if error.errno in _NO_IPV6:
+        return (
+            f"{where}: this machine has no such address; see those it has with `ip address`, "
+            "and correct `listen`"
+        )
+    return f"{where}: {error.strerror}"

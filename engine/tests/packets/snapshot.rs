@@ -1,0 +1,225 @@
+//! A snapshot with everything that zones and plans can hold.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dnslb_engine::plan::{BackendSpec, NodeSpec, PlanSpec, ServiceKey, ServicePlan, ServiceSpec};
+use dnslb_engine::snapshot::Snapshot;
+use dnslb_engine::wire::{Rcode, name};
+use dnslb_engine::zones::{RrsetSpec, ZoneSpec, Zones};
+
+/// Names that are worth asking for, or whose children are.
+pub(crate) const NAMES: &[&str] = &[
+    ".",
+    "com.",
+    "example.com.",
+    "www.example.com.",
+    "alias.example.com.",
+    "away.example.com.",
+    "loop.example.com.",
+    "c0.example.com.",
+    "c2.example.com.",
+    "steered.example.com.",
+    "big.example.com.",
+    "wild.example.com.",
+    "wildalias.example.com.",
+    "lab.example.com.",
+    "ns.lab.example.com.",
+    "deep.empty.example.com.",
+    "empty.example.com.",
+    "answer.example.com.",
+    "cycle.example.com.",
+    "random.example.com.",
+    "hash.example.com.",
+    "nested.example.com.",
+    "many.example.com.",
+    "target.example.com.",
+    "nodata.example.com.",
+    "servfail.example.com.",
+    "any.example.com.",
+    "sub.example.com.",
+    "www.sub.example.com.",
+    "example.org.",
+];
+
+/// The snapshot, and how many tallies its plans name.
+pub(crate) fn everything() -> (Snapshot, usize) {
+    let services = services();
+    let keys: Vec<ServiceKey> = services
+        .iter()
+        .map(|(name, _)| ("example.com.".to_owned(), (*name).to_owned()))
+        .collect();
+    let places: HashMap<ServiceKey, u32> = keys.iter().cloned().zip(0..).collect();
+    let mut parent = zone("example.com.");
+    parent.services = keys
+        .iter()
+        .map(|key| (wire(&format!("{}.example.com.", key.1)), key.clone()))
+        .collect();
+    let mut child = zone("sub.example.com.");
+    child
+        .rrsets
+        .push(set("www.sub.example.com.", 1, &[b"\xC0\x00\x02\x09"]));
+    for (owner, rtype, rdata) in records() {
+        parent.rrsets.push(RrsetSpec {
+            owner: wire(owner),
+            rtype,
+            ttl: 300,
+            rdatas: rdata,
+        });
+    }
+    let mut tallies = 0;
+    let mut tally = |_: &BackendSpec| {
+        tallies += 1;
+        tallies - 1
+    };
+    let plans = services
+        .iter()
+        .map(|(_, spec)| Arc::new(ServicePlan::compile(spec, None, &mut tally).expect("a plan")));
+    let snapshot = Snapshot {
+        generation: 1,
+        plans: plans.collect(),
+        zones: Arc::new(Zones::compile(&[parent, child], &places).expect("zones")),
+    };
+    (snapshot, tallies as usize)
+}
+
+fn wire(text: &str) -> Vec<u8> {
+    name::from_text(text).expect("a name")
+}
+
+fn set(owner: &str, rtype: u16, rdatas: &[&[u8]]) -> RrsetSpec {
+    RrsetSpec {
+        owner: wire(owner),
+        rtype,
+        ttl: 300,
+        rdatas: rdatas.iter().map(|rdata| rdata.to_vec()).collect(),
+    }
+}
+
+/// A zone with SOA and NS records.
+fn zone(origin: &str) -> ZoneSpec {
+    let names = [
+        wire(&format!("ns.{origin}")),
+        wire(&format!("admin.{origin}")),
+    ]
+    .concat();
+    let soa = [&names[..], &[0; 16], &[0, 0, 0, 60]].concat();
+    ZoneSpec {
+        origin: wire(origin),
+        rrsets: vec![
+            set(origin, 6, &[&soa]),
+            set(origin, 2, &[&wire(&format!("ns.{origin}"))]),
+        ],
+        services: Vec::new(),
+    }
+}
+
+/// Static records of `example.com.`
+fn records() -> Vec<(&'static str, u16, Vec<Vec<u8>>)> {
+    const ADDRESS: [u8; 4] = [192, 0, 2, 1];
+    let address = || vec![ADDRESS.to_vec()];
+    let cname = |to: &str| vec![wire(to)];
+    let texts = (0..40).map(|at| [&[60][..], &[b'a' + at % 26; 60]].concat());
+    vec![
+        ("www.example.com.", 1, address()),
+        (
+            "www.example.com.",
+            15,
+            vec![[&[0, 10][..], &wire("mail.example.com.")].concat()],
+        ),
+        ("alias.example.com.", 5, cname("www.example.com.")),
+        ("away.example.com.", 5, cname("www.example.org.")),
+        ("loop.example.com.", 5, cname("pool.example.com.")),
+        ("pool.example.com.", 5, cname("loop.example.com.")),
+        ("gone.example.com.", 5, cname("no.such.example.com.")),
+        ("c0.example.com.", 5, cname("c1.example.com.")),
+        ("c1.example.com.", 5, cname("c2.example.com.")),
+        ("c2.example.com.", 5, cname("x.wildalias.example.com.")),
+        ("*.wildalias.example.com.", 5, cname("steered.example.com.")),
+        ("steered.example.com.", 5, cname("nested.example.com.")),
+        ("big.example.com.", 16, texts.collect()),
+        ("*.wild.example.com.", 1, address()),
+        ("lab.example.com.", 2, cname("ns.lab.example.com.")),
+        ("lab.example.com.", 43, vec![vec![0, 1, 8, 2, 0, 0]]),
+        ("ns.lab.example.com.", 1, address()),
+        ("ns.lab.example.com.", 28, vec![vec![0x20; 16]]),
+        ("deep.empty.example.com.", 65_280, vec![Vec::new()]),
+    ]
+}
+
+fn backend(at: u8) -> BackendSpec {
+    BackendSpec {
+        pool: "pool".to_owned(),
+        name: format!("backend{at}"),
+        addresses: vec![
+            [198, 51, 100, at].into(),
+            [0x2001, 0xDB8, 0, 0, 0, 0, 0, at.into()].into(),
+        ],
+        target: None,
+    }
+}
+
+fn answer(backends: Vec<BackendSpec>, rcode: Rcode) -> NodeSpec {
+    NodeSpec::Answer {
+        backends,
+        ttl: 30,
+        rcode,
+    }
+}
+
+/// A service for every kind of node, and one with all of them.
+fn services() -> Vec<(&'static str, ServiceSpec)> {
+    let plan = |nodes: Vec<NodeSpec>| Some(PlanSpec { nodes });
+    let leaf = |at| answer(vec![backend(at)], Rcode::NoError);
+    let both = |nodes: Vec<NodeSpec>| [plan(nodes.clone()), plan(nodes), None];
+    let target = BackendSpec {
+        target: Some(wire("edge.example.net.")),
+        addresses: Vec::new(),
+        ..backend(0)
+    };
+    let cname = vec![answer(vec![target], Rcode::NoError)];
+    let hash = |choices| NodeSpec::Hash {
+        slots: 4096,
+        choices,
+        prefix: (24, 56),
+    };
+    let random = |choices| NodeSpec::Random(choices);
+    let nested = vec![
+        leaf(1),
+        leaf(2),
+        NodeSpec::Cycle(vec![0, 1, 0]),
+        random(vec![(1.0, 2), (0.5, 0)]),
+        hash(vec![(7, 1.0, 3), (8, 3.0, 1)]),
+        NodeSpec::Cycle(vec![4, 3]),
+    ];
+    vec![
+        ("answer", both(vec![leaf(1)])),
+        (
+            "cycle",
+            both(vec![leaf(1), leaf(2), NodeSpec::Cycle(vec![0, 0, 1])]),
+        ),
+        (
+            "random",
+            both(vec![leaf(1), leaf(2), random(vec![(1e9, 0), (1.0, 1)])]),
+        ),
+        (
+            "hash",
+            both(vec![leaf(1), leaf(2), hash(vec![(1, 1.0, 0), (2, 1.0, 1)])]),
+        ),
+        ("nested", both(nested)),
+        (
+            "many",
+            both(vec![answer(
+                (0..200).map(backend).collect(),
+                Rcode::NoError,
+            )]),
+        ),
+        (
+            "target",
+            [plan(cname.clone()), plan(cname.clone()), plan(cname)],
+        ),
+        ("nodata", both(vec![answer(Vec::new(), Rcode::NoError)])),
+        ("servfail", both(vec![answer(Vec::new(), Rcode::ServFail)])),
+        ("*.any", both(vec![leaf(3)])),
+    ]
+}
