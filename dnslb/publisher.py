@@ -101,7 +101,7 @@ class Publisher:
         try:
             generation = self._engine.publish(plans)
         except ValueError as error:
-            log.error("cannot publish, so the plans in force stay: %s", error)  # noqa: TRY400 - the message says all
+            log.error("cannot publish, so the plans in force stay: %s", error)
         else:
             log.debug("generation %d: %d services", generation, len(plans))
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.load import load
-from dnslb.config.model import Config, Listen
+from dnslb.config.model import DEFAULT_LISTEN, Listen
 from dnslb.engine import new_engine
 from dnslb.errors import ConfigError, ListenError, PlanError
 from dnslb.health.monitor import Monitor
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnslb._engine import Stats
-    from dnslb.config.model import BackendId
+    from dnslb.config.model import BackendId, Config
 
 __all__ = ["Server", "serve"]
 
@@ -66,7 +66,7 @@ class Server:
             bound = self._bind(wanted, workers)
         except OSError as error:
             # a host without IPv6 need not say so to use the default
-            if wanted != _default_listen() or error.errno not in _NO_IPV6:
+            if wanted != DEFAULT_LISTEN or error.errno not in _NO_IPV6:
                 raise ListenError(_listen_problem(error)) from error
             log.warning("IPv6 is not available here (%s): serving IPv4 only", error.strerror)
             try:
@@ -102,7 +102,7 @@ class Server:
                 for problem in error.problems:
                     log.error("%s", problem)
                 count = len(error.problems)
-                log.error("reload: %d problems, so nothing changes", count)  # noqa: TRY400 - they stand above
+                log.error("reload: %d problems, so nothing changes", count)
                 return False
             for warning in warnings:
                 log.warning("%s", warning)
@@ -117,7 +117,7 @@ class Server:
                 await self._publisher.replace(config)
             except PlanError as error:
                 self.monitor.configure(old.backends())
-                log.error("reload: %s, so nothing changes", error)  # noqa: TRY400 - as above
+                log.error("reload: %s, so nothing changes", error)
                 return False
             self.config = config
             log.info("reloaded: %s", describe(config))
@@ -200,10 +200,6 @@ def describe(config: Config) -> str:
 
 
 _NO_IPV6: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
-
-
-def _default_listen() -> tuple[Listen, ...]:
-    return Config.__dataclass_fields__["listen"].default  # type: ignore[no-any-return]
 
 
 def _cpus() -> int:

@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dnslb.zone.records import RRset
 
 __all__ = [
+    "DEFAULT_LISTEN",
     "Address",
     "Backend",
     "BackendId",
@@ -176,13 +177,17 @@ class Listen(NamedTuple):
         return f"{host}:{self.port}"
 
 
+DEFAULT_LISTEN: Final = (Listen(IPv4Address("0.0.0.0")), Listen(IPv6Address("::")))
+"""All addresses of the machine, port 53."""
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration."""
 
     path: Path
     zones: Mapping[str, Zone]  # by origin
-    listen: tuple[Listen, ...] = (Listen(IPv4Address("0.0.0.0")), Listen(IPv6Address("::")))
+    listen: tuple[Listen, ...] = DEFAULT_LISTEN
     workers: int | None = None  # None: one per CPU
     state: Path = field(default_factory=lambda: Path(".dnslb"))
     log_level: Literal["debug", "info", "warning", "error"] = "info"

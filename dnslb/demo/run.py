@@ -142,11 +142,9 @@ class _Demo:
         return render(self._rows(), self._recent, self._events.lines, self._port, zone)
 
     def _rows(self) -> list[Row]:
-        assert self._server is not None
-        standings = {
-            (key.pool, key.name): standing
-            for key, standing in self._server.monitor.standings().items()
-        }
+        if self._server is None:
+            return []
+        standings = self._server.monitor.standings()
         answers = self._server.stats()["answers"]
         rows = []
         for backend in self._backends:

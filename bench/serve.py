@@ -1,0 +1,53 @@
+"""dnslb's engine with one weighted service and one UDP worker, until SIGTERM.
+
+The plan is what the strategy weighted makes of 3:2:1; there are no checks, so nothing but answering
+costs anything.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from dnslb._engine import Engine
+from dnslb.config.model import Backend, BackendId, ServiceId
+from dnslb.policy.plan import Answer, Cycle, ServicePlan
+from dnslb.zone.records import RRset
+
+ORIGIN = b"\x07example\x03com\x00"
+NAMESERVER = b"\x03ns1" + ORIGIN
+
+
+@dataclass(frozen=True)
+class Data:
+    """A zone as the engine takes it."""
+
+    origin: bytes
+    rrsets: tuple[RRset, ...]
+    services: tuple[tuple[bytes, ServiceId], ...]
+
+
+def main(port: int) -> None:
+    soa = NAMESERVER + b"\x0ahostmaster" + ORIGIN + bytes(16) + b"\x00\x00\x00\x3c"
+    www = ServiceId("example.com.", "www")
+    leaves = [
+        Answer((Backend(BackendId("example.com.", "p", f"b{last}"), (address,)),), 30)
+        for last in (1, 2, 3)
+        for address in (IPv4Address(f"192.0.2.{last}"),)
+    ]
+    cycle = Cycle(tuple(leaves[step] for step in (0, 1, 0, 2, 1, 0)))
+    rrsets = (RRset(ORIGIN, 6, 30, (soa,)), RRset(ORIGIN, 2, 30, (NAMESERVER,)))
+    zone = Data(ORIGIN, rrsets, ((b"\x03www" + ORIGIN, www),))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    engine = Engine()
+    engine.publish({www: ServicePlan(a=cycle)}, [zone])
+    engine.bind([("127.0.0.1", port)], 1)
+    engine.start()
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    engine.stop()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
