@@ -1,6 +1,7 @@
 """CPU microseconds per answered query of dnslb, beside other servers in the same run.
 
-Rounds are interleaved: each measures every server once, so a noisy minute spoils no single one.
+Rounds are interleaved: each measures every server once, beginning with another one each time, so a
+noisy minute spoils no single server.
 """
 
 from __future__ import annotations
@@ -60,15 +61,16 @@ def main() -> int:
 def _rounds(servers: Sequence[Server], load: Load, count: int) -> list[dict[str, Sample]]:
     rounds = []
     for number in range(1, count + 1):
-        samples = {}
-        for server in servers:
+        samples: dict[str, Sample] = {}
+        turn = number % len(servers)
+        for server in (*servers[turn:], *servers[:turn]):
             sample = samples[server.name] = measure(server, load)
             print(
                 f"round {number} of {count}: {server.name} {sample.cpu:.2f} µs,"
                 f" {sample.per_second:,.0f} answers/s",
                 file=sys.stderr,
             )
-        rounds.append(samples)
+        rounds.append({server.name: samples[server.name] for server in servers})
     return rounds
 
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::intern;
@@ -47,7 +48,7 @@ impl Engine {
         zones: Option<Vec<Bound<'_, PyAny>>>,
     ) -> PyResult<u64> {
         let mut reader = Reader::default();
-        let mut specs: Vec<(ServiceKey, ServiceSpec)> = Vec::new();
+        let mut specs: Vec<(ServiceKey, Arc<ServiceSpec>)> = Vec::new();
         for item in plans.call_method0(intern!(py, "items"))?.try_iter()? {
             let (key, plan): (ServiceKey, Bound<'_, PyAny>) = item?.extract()?;
             specs.push((key, reader.service(&plan)?));
@@ -139,9 +140,11 @@ fn zone(zone: &Bound<'_, PyAny>) -> PyResult<ZoneSpec> {
 }
 
 /// Reads plans. One node object may stand in many plans, but each plan gets its own copy, so reading
-/// goes by plan; backends stand in many leaves and are read once.
+/// goes by plan; a plan that several services share is read once, and so is each backend. Objects are
+/// known by their address, which is theirs while the call holds them.
 #[derive(Default)]
 struct Reader {
+    services: HashMap<usize, Arc<ServiceSpec>>,
     backends: HashMap<usize, BackendSpec>,
 }
 
@@ -157,13 +160,19 @@ struct Draft {
 const MAX_READ: usize = 64;
 
 impl Reader {
-    fn service(&mut self, plan: &Bound<'_, PyAny>) -> PyResult<ServiceSpec> {
+    fn service(&mut self, plan: &Bound<'_, PyAny>) -> PyResult<Arc<ServiceSpec>> {
+        let identity = plan.as_ptr() as usize;
+        if let Some(spec) = self.services.get(&identity) {
+            return Ok(Arc::clone(spec));
+        }
         let py = plan.py();
-        Ok([
+        let spec = Arc::new([
             self.plan(&plan.getattr(intern!(py, "a"))?)?,
             self.plan(&plan.getattr(intern!(py, "aaaa"))?)?,
             self.plan(&plan.getattr(intern!(py, "other"))?)?,
-        ])
+        ]);
+        self.services.insert(identity, Arc::clone(&spec));
+        Ok(spec)
     }
 
     fn plan(&mut self, root: &Bound<'_, PyAny>) -> PyResult<Option<PlanSpec>> {

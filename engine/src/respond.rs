@@ -189,11 +189,11 @@ impl Reply<'_, '_> {
         client: IpAddr,
         owner: u16,
     ) -> Result<bool, Full> {
-        let plan = match self.query.qtype {
-            rtype::A => &plan.a,
-            rtype::AAAA => &plan.aaaa,
-            rtype::ANY => &None,
-            _ => &plan.other,
+        if self.query.qtype == rtype::ANY {
+            return Ok(false);
+        }
+        let Some(tree) = plan.tree(self.query.qtype) else {
+            return Ok(false);
         };
         let ecs = self.query.edns.and_then(|edns| edns.ecs);
         // A network of no bits is a wish not to be located (RFC 7871 section 7.1.2).
@@ -201,7 +201,7 @@ impl Reply<'_, '_> {
             Some(ecs) if ecs.source > 0 => ecs.address,
             _ => client,
         };
-        let Some(selected) = plan.as_ref().and_then(|plan| select(plan, client, dice)) else {
+        let Some(selected) = select(tree, client, dice) else {
             return Ok(false);
         };
         let leaf = selected.leaf;
@@ -212,7 +212,7 @@ impl Reply<'_, '_> {
         self.writer.records(&leaf.records, owner)?;
         self.answers = self.answers.saturating_add(leaf.count);
         self.scope = selected.scope;
-        for &tally in &leaf.tallies {
+        for tally in leaf.backends.iter().filter_map(|&place| plan.tally(place)) {
             counters.tally(tally);
         }
         Ok(true)

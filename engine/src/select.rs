@@ -8,7 +8,7 @@
 
 use std::net::IpAddr;
 
-use crate::plan::{Hash, Leaf, MAX_DEPTH, Node, Plan, mix};
+use crate::plan::{Hash, Leaf, MAX_DEPTH, Node, Tree, Turn, mix};
 
 /// A worker's source of random numbers (`SplitMix64`, Steele et al. 2014): fair, not secret.
 #[derive(Clone)]
@@ -35,16 +35,20 @@ pub struct Selected<'p> {
     pub scope: u8,
 }
 
-/// Walk `plan` for `client`. None would be a plan that `Plan::compile` let pass wrongly.
+/// Walk `tree` for `client`. None would be a tree that `Tree::compile` let pass wrongly.
 #[inline]
-pub fn select<'p>(plan: &'p Plan, client: IpAddr, dice: &mut Dice) -> Option<Selected<'p>> {
-    let mut node = plan.nodes.last()?;
+pub(crate) fn select<'p>(
+    (tree, turns): (&'p Tree, &[Turn]),
+    client: IpAddr,
+    dice: &mut Dice,
+) -> Option<Selected<'p>> {
+    let mut node = tree.nodes.last()?;
     let mut scope = 0;
     for _ in 0..MAX_DEPTH {
         let next = match node {
             Node::Answer(leaf) => return Some(Selected { leaf, scope }),
             Node::Cycle { turn, steps } => {
-                let turn = plan.turns.get(*turn as usize)?.take();
+                let turn = turns.get(*turn as usize)?.take();
                 *steps.get(turn.checked_rem(steps.len() as u64)? as usize)?
             }
             Node::Random(table) => {
@@ -63,7 +67,7 @@ pub fn select<'p>(plan: &'p Plan, client: IpAddr, dice: &mut Dice) -> Option<Sel
                 *hash.nodes.get(usize::from(choice))?
             }
         };
-        node = plan.nodes.get(next as usize)?;
+        node = tree.nodes.get(next as usize)?;
     }
     match node {
         Node::Answer(leaf) => Some(Selected { leaf, scope }),

@@ -100,7 +100,7 @@ impl Server {
     /// Swap in a new snapshot; see `Engine.publish` in Python.
     pub fn publish(
         &self,
-        plans: &[(ServiceKey, ServiceSpec)],
+        plans: &[(ServiceKey, Arc<ServiceSpec>)],
         zones: Option<&[ZoneSpec]>,
     ) -> Result<u64, PublishError> {
         lock(&self.publisher).publish(&self.shared, plans, zones)

@@ -1,11 +1,12 @@
 //! Publishing: compile, swap one pointer, free what no worker looks at any more.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::plan::{BackendSpec, PlanError, ServiceKey, ServicePlan, ServiceSpec};
+use crate::plan::{PlanError, Plans, ServiceKey, ServicePlan, ServiceSpec, SlotCache};
 use crate::snapshot::Snapshot;
 use crate::stats::{Counters, Drop, Transport};
 use crate::wire::Rcode;
@@ -41,6 +42,7 @@ pub(super) struct Publisher {
     places: HashMap<ServiceKey, u32>,
     tallies: HashMap<BackendKey, u32>,
     counters: Vec<Arc<Counters>>,
+    slots: SlotCache,
     /// Snapshots that workers may still look at; the last reference is dropped here, never by them.
     retired: Vec<Arc<Snapshot>>,
 }
@@ -58,7 +60,7 @@ impl Publisher {
     pub(super) fn publish(
         &mut self,
         shared: &Shared,
-        specs: &[(ServiceKey, ServiceSpec)],
+        specs: &[(ServiceKey, Arc<ServiceSpec>)],
         zones: Option<&[ZoneSpec]>,
     ) -> Result<u64, PublishError> {
         let current = shared.current.load_full();
@@ -72,28 +74,36 @@ impl Publisher {
             Some(_) => vec![None; places.len()],
             None => current.plans.iter().cloned().map(Some).collect(),
         };
+        // what is published as one object is compiled once
+        let mut shared_plans: HashMap<*const ServiceSpec, Arc<Plans>> = HashMap::new();
         for (key, spec) in specs {
             let Some(&place) = places.get(key) else {
                 return Err(PublishError::Unknown(key.0.clone(), key.1.clone()));
+            };
+            let compiled = match shared_plans.entry(Arc::as_ptr(spec)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let made = Plans::compile(spec, &mut self.slots);
+                    new.insert(Arc::new(made.map_err(|reason| PublishError::Plan {
+                        zone: key.0.clone(),
+                        name: key.1.clone(),
+                        reason,
+                    })?))
+                }
             };
             let before = self
                 .places
                 .get(key)
                 .and_then(|&place| current.plans.get(place as usize));
             let tallies = &mut self.tallies;
-            let mut tally = |backend: &BackendSpec| tally(tallies, key, backend);
-            let plan = ServicePlan::compile(spec, before.map(|plan| &**plan), &mut tally).map_err(
-                |reason| PublishError::Plan {
-                    zone: key.0.clone(),
-                    name: key.1.clone(),
-                    reason,
-                },
-            )?;
+            let plan = ServicePlan::new(compiled, before.map(|plan| &**plan), |backend| {
+                tally(tallies, key, backend)
+            });
             plans[place as usize] = Some(Arc::new(plan));
         }
-        let plans: Option<Vec<_>> = plans.iter().cloned().collect();
+        let plans: Option<Vec<_>> = plans.into_iter().collect();
         let Some(plans) = plans else {
-            let planned: Vec<&ServiceKey> = specs.iter().map(|(key, _)| key).collect();
+            let planned: HashSet<&ServiceKey> = specs.iter().map(|(key, _)| key).collect();
             let missing = places.keys().find(|key| !planned.contains(key)).cloned();
             let (zone, name) = missing.unwrap_or_default();
             return Err(PublishError::Planless(zone, name));
@@ -120,6 +130,7 @@ impl Publisher {
     pub(super) fn reap(&mut self) {
         self.retired
             .retain(|snapshot| Arc::strong_count(snapshot) > 1);
+        self.slots.sweep();
     }
 
     /// Sum the counters of all workers.
@@ -166,14 +177,9 @@ fn number(zones: &[ZoneSpec]) -> HashMap<ServiceKey, u32> {
 fn tally(
     tallies: &mut HashMap<BackendKey, u32>,
     (zone, service): &ServiceKey,
-    backend: &BackendSpec,
+    (pool, name): &crate::plan::BackendKey,
 ) -> u32 {
     let next = tallies.len() as u32;
-    let key = (
-        zone.clone(),
-        service.clone(),
-        backend.pool.clone(),
-        backend.name.clone(),
-    );
+    let key = (zone.clone(), service.clone(), pool.clone(), name.clone());
     *tallies.entry(key).or_insert(next)
 }

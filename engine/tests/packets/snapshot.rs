@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use dnslb_engine::plan::{BackendSpec, NodeSpec, PlanSpec, ServiceKey, ServicePlan, ServiceSpec};
+use dnslb_engine::plan::{
+    BackendSpec, NodeSpec, PlanSpec, Plans, ServiceKey, ServicePlan, ServiceSpec, SlotCache,
+};
 use dnslb_engine::snapshot::Snapshot;
 use dnslb_engine::wire::{Rcode, name};
 use dnslb_engine::zones::{RrsetSpec, ZoneSpec, Zones};
@@ -68,13 +70,14 @@ pub(crate) fn everything() -> (Snapshot, usize) {
         });
     }
     let mut tallies = 0;
-    let mut tally = |_: &BackendSpec| {
-        tallies += 1;
-        tallies - 1
-    };
-    let plans = services
-        .iter()
-        .map(|(_, spec)| Arc::new(ServicePlan::compile(spec, None, &mut tally).expect("a plan")));
+    let mut slots = SlotCache::default();
+    let plans = services.iter().map(|(_, spec)| {
+        let plans = Plans::compile(spec, &mut slots).expect("a plan");
+        Arc::new(ServicePlan::new(&Arc::new(plans), None, |_| {
+            tallies += 1;
+            tallies - 1
+        }))
+    });
     let snapshot = Snapshot {
         generation: 1,
         plans: plans.collect(),

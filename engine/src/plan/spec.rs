@@ -1,0 +1,101 @@
+//! Plans as published: what Python hands over, and why it may not be taken.
+
+use std::net::IpAddr;
+
+use thiserror::Error;
+
+use super::MAX_DEPTH;
+use crate::wire::Rcode;
+
+/// A plan as published: nodes in an array, children before their parents, the root last.
+#[derive(Clone, Debug, Default)]
+pub struct PlanSpec {
+    /// The nodes; those that others refer to come first.
+    pub nodes: Vec<NodeSpec>,
+}
+
+/// A node as published; children are indices into the same array.
+#[derive(Clone, Debug)]
+pub enum NodeSpec {
+    /// These backends' records are the answer.
+    Answer {
+        /// In the order of the answer.
+        backends: Vec<BackendSpec>,
+        /// Seconds.
+        ttl: u32,
+        /// `NoError` or `ServFail`.
+        rcode: Rcode,
+    },
+    /// The next step in turn.
+    Cycle(Vec<u32>),
+    /// A choice by its weight.
+    Random(Vec<(f64, u32)>),
+    /// A choice by the client's network.
+    Hash {
+        /// How many slots networks are hashed to.
+        slots: u32,
+        /// Seed of the choice's key, weight, child.
+        choices: Vec<(u64, f64, u32)>,
+        /// Leading bits of IPv4 and IPv6 addresses that make a network.
+        prefix: (u8, u8),
+    },
+}
+
+/// Which service: the zone's origin and the owner name relative to it.
+pub type ServiceKey = (String, String);
+
+/// A service's plans as published: for A, AAAA and every other type.
+pub type ServiceSpec = [Option<PlanSpec>; 3];
+
+/// A backend as published.
+#[derive(Clone, Debug, Default)]
+pub struct BackendSpec {
+    /// The pool that it is a member of.
+    pub pool: String,
+    /// Its name there.
+    pub name: String,
+    /// Addresses of both families.
+    pub addresses: Vec<IpAddr>,
+    /// The target of a CNAME, in wire format.
+    pub target: Option<Vec<u8>>,
+}
+
+/// Plans that cannot be published.
+#[derive(Debug, Error, PartialEq)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum PlanError {
+    #[error("a plan has no nodes")]
+    Empty,
+    #[error("a node has no branches")]
+    NoBranches,
+    #[error("a node refers to a later one")]
+    Order,
+    #[error("the plan is deeper than {MAX_DEPTH} nodes")]
+    TooDeep,
+    #[error("weight {0} is not a finite number above 0")]
+    Weight(f64),
+    #[error("{0} slots: between 1 and 65,536 are possible")]
+    Slots(u32),
+    #[error("a node has {0} choices: 65,535 are possible")]
+    Choices(usize),
+    #[error("the prefix is longer than an address: /{0} and /{1}")]
+    Prefix(u8, u8),
+    #[error("the records of one answer take more than 60,000 octets")]
+    TooLarge,
+    #[error("an answer with a target carries more than that one backend")]
+    TargetNotAlone,
+}
+
+/// Weights are shares, so they are finite and above 0.
+pub(super) fn check_weight(weight: f64) -> Result<(), PlanError> {
+    if weight.is_finite() && weight > 0.0 {
+        Ok(())
+    } else {
+        Err(PlanError::Weight(weight))
+    }
+}
+
+/// How many choices there are; a `Hash` notes them in 16 bits.
+pub(super) fn count<T>(choices: &[T]) -> Result<u16, PlanError> {
+    u16::try_from(choices.len()).map_err(|_| PlanError::Choices(choices.len()))
+}
