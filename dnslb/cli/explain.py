@@ -17,7 +17,7 @@ from dnslb.config.model import Family
 from dnslb.health.standing import Standing
 from dnslb.policy.explain import explain, matching
 from dnslb.zone.names import from_text
-from dnslb.zone.rdata import type_number
+from dnslb.zone.types import type_number
 
 if TYPE_CHECKING:
     from dnslb.config.model import Address, BackendId, Config

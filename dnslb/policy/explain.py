@@ -15,9 +15,10 @@ from dnslb.health.standing import OperatorState
 from dnslb.policy.compile import Compiler
 from dnslb.policy.plan import Rcode
 from dnslb.policy.walk import chances, scope
-from dnslb.zone.lookup import Found, Kind, ZoneIndex, labels_of, wire_of
-from dnslb.zone.names import to_text
-from dnslb.zone.rdata import rdata_text, type_name
+from dnslb.zone.lookup import Found, Kind, ZoneIndex
+from dnslb.zone.names import from_labels, labels, lower, to_text
+from dnslb.zone.rdata import rdata_text
+from dnslb.zone.types import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,12 +118,12 @@ def explain(
         PlanError: a strategy failed or returned what is no plan.
     """
     asked = Question(to_text(name), type_name(rtype), str(client) if client else None)
-    zone = enclosing(config, labels_of(name))
+    zone = enclosing(config, labels(lower(name)))
     if zone is None:
         return Explanation(asked)
     index = ZoneIndex(zone)
-    found = index.find(labels_of(name), rtype)
-    owner = to_text(wire_of(found.owner))
+    found = index.find(labels(lower(name)), rtype)
+    owner = to_text(from_labels(found.owner))
     if found.service is None:
         return Explanation(asked, zone.origin, found.kind, owner, records=_records(found))
     return _balanced(asked, zone, owner, found.service, rtype, Compiler(standings), client)
@@ -131,7 +132,7 @@ def explain(
 def enclosing(config: Config, name: Labels) -> Zone | None:
     """The zone with the longest origin that `name` is in or below."""
     for start in range(len(name) + 1):
-        zone = config.zones.get(to_text(wire_of(name[start:])))
+        zone = config.zones.get(to_text(from_labels(name[start:])))
         if zone is not None:
             return zone
     return None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dnslb.zone.data import engine_zone
+from dnslb.zone.names import labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from dnslb.config.model import Service, Zone
     from dnslb.zone.records import RRset
 
-__all__ = ["Found", "Kind", "ZoneIndex", "labels_of", "wire_of"]
+__all__ = ["Found", "Kind", "Labels", "ZoneIndex"]
 
 NS: Final = 2
 CNAME: Final = 5
@@ -59,12 +60,12 @@ class ZoneIndex:
 
     def __init__(self, zone: Zone) -> None:
         data = engine_zone(zone)
-        self.origin = labels_of(data.origin)
+        self.origin = labels(data.origin)
         self._rrsets: dict[Labels, dict[int, RRset]] = {}
         for rrset in data.rrsets:
-            self._rrsets.setdefault(labels_of(rrset.owner), {})[rrset.type] = rrset
+            self._rrsets.setdefault(labels(rrset.owner), {})[rrset.type] = rrset
         self._services: Mapping[Labels, Service] = {
-            labels_of(owner): zone.services[key.name] for owner, key in data.services
+            labels(owner): zone.services[key.name] for owner, key in data.services
         }
         owners: Iterable[Labels] = [*self._rrsets, *self._services]
         self._names = {owner[start:] for owner in owners for start in range(len(owner) + 1)}
@@ -99,17 +100,3 @@ class ZoneIndex:
         if service:
             return Found(Kind.SERVICE, owner, service=service)
         return Found(Kind.NODATA, owner)
-
-
-def labels_of(wire: bytes) -> Labels:
-    """The labels of a name in uncompressed wire format."""
-    labels = []
-    while length := wire[0]:
-        labels.append(wire[1 : 1 + length].lower())
-        wire = wire[1 + length :]
-    return tuple(labels)
-
-
-def wire_of(labels: Labels) -> bytes:
-    """The name of `labels` in uncompressed wire format."""
-    return b"".join(bytes([len(label)]) + label for label in labels) + bytes(1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from conftest import client
 from dnslib import DNSRecord
+from harness import client
 
 HEAD = "nameservers: [ns.example.net.]\n"
 

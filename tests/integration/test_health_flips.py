@@ -7,8 +7,8 @@ import threading
 from collections import Counter
 
 import pytest
-from conftest import PATIENCE, ask, client
 from dnslib import DNSRecord
+from harness import PATIENCE, ask, client
 
 CHECK = "{type: http, path: /healthz, interval: 100ms, timeout: 90ms, rise: 2, fall: 2}"
 
@@ -98,8 +98,10 @@ def test_load_steers(serve, write, webs):
     check = CHECK.replace("}", ", load: orca}")
     daemon = serve(write(example_com=zone(made, strategy="least-load", check=check))).ready()
     until(
-        lambda: daemon.count("www.example.com", 150)
-        == {made[0].host: 80, made[1].host: 50, made[2].host: 20}
+        lambda: (
+            daemon.count("www.example.com", 150)
+            == {made[0].host: 80, made[1].host: 50, made[2].host: 20}
+        )
     )
 
 

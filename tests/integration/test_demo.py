@@ -1,0 +1,54 @@
+"""The demo, as it runs where output is no terminal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+from harness import PATIENCE, ask
+
+
+@pytest.fixture
+def demo():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dnslb", "demo", "--seconds", "90"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        bufsize=1,
+    )
+    watchdog = threading.Timer(4 * PATIENCE, process.kill)
+    watchdog.start()
+    yield process
+    process.terminate()
+    process.communicate(timeout=PATIENCE)
+    watchdog.cancel()
+
+
+def until(process, text):
+    for line in process.stdout:
+        if text in line:
+            return line
+    pytest.fail(f"the demo never said {text!r}")
+
+
+def press(process, key):
+    process.stdin.write(key + "\n")
+    process.stdin.flush()
+
+
+def test_stopping_and_starting_a_backend_changes_the_answers(demo):
+    dig = until(demo, "+short www.example.com").split()
+    port = int(dig[dig.index("-p") + 1])
+    until(demo, "ready")
+    hosts = {str(ask(port, "www.example.com").rr[0].rdata) for _ in range(6)}
+    assert len(hosts) in {1, 3}  # one where the system has a single loopback address
+    press(demo, "1")
+    assert "alpha is down" in until(demo, "alpha is down")
+    press(demo, "1")
+    until(demo, "alpha 50 %")
+    press(demo, "q")
+    assert demo.wait(PATIENCE) == 0

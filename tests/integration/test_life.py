@@ -1,0 +1,143 @@
+"""Start, stop, and what is said when it cannot start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from harness import PATIENCE
+
+ZONE = """\
+nameservers: [ns1.example.com.]
+records: {ns1: {A: 127.0.0.1}}
+services:
+  www: {members: [{name: a, address: 192.0.2.1}, {name: b, address: 192.0.2.2}]}
+"""
+
+
+def run(*arguments, cwd=None, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "dnslb", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        cwd=cwd,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
+def test_signals_end_it_cleanly(serve, write, number):
+    daemon = serve(write(example_com=ZONE)).ready()
+    assert daemon.addresses("www.example.com") == ["192.0.2.1"]
+    daemon.signal(number)
+    assert daemon.process.wait(PATIENCE) == 0
+
+
+def test_tcp_and_udp_share_the_port(serve, write):
+    daemon = serve(write(example_com=ZONE)).ready()
+    over_udp = daemon.addresses("www.example.com")
+    over_tcp = daemon.addresses("www.example.com", tcp=True)
+    assert {*over_udp, *over_tcp} == {"192.0.2.1", "192.0.2.2"}
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM], ids=["udp", "tcp"])
+def test_a_port_in_use_is_told_in_one_line(write, kind):
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            taken.listen()
+        port = taken.getsockname()[1]
+        config = write(f'listen: ["127.0.0.1:{port}"]\n', example_com=ZONE)
+        result = run("serve", str(config))
+    assert result.returncode == 1
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"dnslb: cannot listen on 127.0.0.1:{port}: another program has")
+    assert "ss -lnptu" in line
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_a_missing_privilege_is_told_in_one_line(write, tmp_path):
+    first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    if int(first.read_text()) <= 53:
+        pytest.skip("this system gives low ports to everybody")
+    config = write('listen: ["127.0.0.1:53"]\n', example_com=ZONE)
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    result = run("serve", str(config), user=65534, cwd="/")
+    if "ModuleNotFoundError" in result.stderr or "Permission denied" in result.stderr:
+        pytest.skip("nobody may not read this checkout or its interpreter")
+    (line,) = result.stderr.splitlines()
+    assert "CAP_NET_BIND_SERVICE" in line
+    assert result.returncode == 1
+
+
+def test_a_missing_configuration_is_told_in_one_line(tmp_path):
+    result = run("serve", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("dnslb.yaml:")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_bad_configuration_prints_all_its_problems_and_starts_nothing(write):
+    config = write(example_com=ZONE.replace("address", "adress"), example_net="ttl: soon\n")
+    result = run("serve", str(config))
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.count("adress") >= 2
+    assert "example.net.yaml:1:6" in result.stderr
+
+
+def test_an_address_that_is_not_ours(write):
+    config = write('listen: ["192.0.2.1:5300"]\n', example_com=ZONE)
+    result = run("serve", str(config))
+    assert result.returncode == 1
+    assert "no such address" in result.stderr
+
+
+def test_counters_and_answers_agree(write):
+    """The engine's counters, in a server of this process."""
+    import asyncio
+
+    from dnslb.config.load import load
+    from harness import ask
+
+    from dnslb.server import Server
+
+    async def session():
+        config, _ = load(write(example_com=ZONE))
+        server = Server(config)
+        server.bind()
+        try:
+            await server.start()
+            port = server.listening[0].port
+            for _ in range(10):
+                await asyncio.to_thread(ask, port, "www.example.com")
+            await asyncio.to_thread(ask, port, "www.example.com", tcp=True)
+            await asyncio.to_thread(ask, port, "none.example.com")
+            await asyncio.to_thread(ask, port, "www.example.net")
+            return server.stats()
+        finally:
+            await server.stop()
+
+    stats = asyncio.run(session())
+    assert stats["queries"]["udp", "NOERROR"] == 10
+    assert stats["queries"]["tcp", "NOERROR"] == 1
+    assert stats["queries"]["udp", "NXDOMAIN"] == 1
+    assert stats["queries"]["udp", "REFUSED"] == 1
+    per_backend = {key[3]: count for key, count in stats["answers"].items()}
+    assert sorted(per_backend.values()) == [5, 6]
+
+
+def test_package_and_engine_carry_one_version():
+    import dnslb
+    from dnslb import _engine
+
+    assert _engine.__version__ == dnslb.__version__
