@@ -10,24 +10,14 @@ A type that nothing under an up service can serve gets NODATA: the other family 
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.model import Backend, Family
 from dnslb.errors import PlanError
 from dnslb.health.standing import ALWAYS_UP
-from dnslb.policy.plan import (
-    MAX_DEPTH,
-    Answer,
-    Cycle,
-    Hash,
-    HashChoice,
-    Node,
-    Random,
-    Rcode,
-    ServicePlan,
-    WeightedChoice,
-)
+from dnslb.policy.join import join
+from dnslb.policy.plan import Answer, Node, Rcode, ServicePlan
+from dnslb.policy.sound import checked
 from dnslb.policy.strategies import BUILT_IN
 from dnslb.policy.strategies.base import Candidate, Choice
 from dnslb.policy.walk import chances
@@ -40,8 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Compiler", "compile_services"]
 
-MAX_JOINED: Final = 1024
-"""The most leaves that joining the plans of nested pools may make."""
+_TRUSTED: Final = frozenset(BUILT_IN.values())
 
 Asked = Family | None
 """What is asked: a family's address records, or (None) any other type, which a CNAME answers."""
@@ -175,15 +164,14 @@ class _Tree:
         if not candidates:
             return None
         joinable = all(
-            isinstance(candidate.node, Answer) and candidate.node.backends[0].target is None
-            for candidate in candidates
-        ) and all(isinstance(member.of, Backend) for member in pool.members)
+            isinstance(member.of, Backend) and member.of.target is None for member in pool.members
+        )
         choice = Choice(self._answers if joinable else 1, self._join, pool.prefix)
         strategy = pool.strategy
-        if BUILT_IN.get(strategy.name) is strategy:
+        if strategy in _TRUSTED:
             return strategy.plan(candidates, choice)
         try:
-            return _checked(strategy.plan(candidates, choice), MAX_DEPTH)
+            return checked(strategy.plan(candidates, choice))
         except Exception as error:  # the operator's own code may fail in any way
             reason = str(error) if isinstance(error, PlanError) else f"{error!r}"
             raise PlanError(
@@ -235,97 +223,8 @@ class _Tree:
         return total / known if known else None
 
     def _join(self, candidates: Sequence[Candidate]) -> Node:
-        """One answer that carries what each of `candidates` would answer."""
-        nodes = [candidate.node for candidate in candidates]
-        leaves = math.prod(len(chances(node)) for node in nodes)
-        if leaves > MAX_JOINED or sum(map(_depth, nodes)) > MAX_DEPTH // 2:
-            # too many combinations to tell apart: all of them at once
-            flat = (leaf for node in nodes for leaf, _ in chances(node))
-            return _joined(flat, self._ttl)
-        joined = nodes[0]
-        for node in nodes[1:]:
-            joined = self._product(joined, node)
-        return joined
-
-    def _product(self, first: Node, second: Node) -> Node:
-        if isinstance(first, Answer):
-            if isinstance(second, Answer):
-                return _joined((first, second), self._ttl)
-            return _mapped(second, lambda leaf: _joined((first, leaf), self._ttl))
-        return _mapped(first, lambda leaf: self._product(leaf, second))
+        return join([candidate.node for candidate in candidates], self._ttl)
 
 
 def _has(backend: Backend, asked: Asked) -> bool:
     return backend.target is not None if asked is None else backend.has(asked)
-
-
-def _joined(leaves: Iterable[Answer], ttl: int) -> Answer:
-    """The backends of `leaves` in one answer; a CNAME only where there is nothing else."""
-    backends = list(dict.fromkeys(backend for leaf in leaves for backend in leaf.backends))
-    addresses = tuple(backend for backend in backends if backend.target is None)
-    return Answer(addresses or tuple(backends[:1]), ttl)
-
-
-def _mapped(node: Node, change: Callable[[Answer], Node]) -> Node:
-    """`node` with every leaf changed; what was one object stays one."""
-    done: dict[int, Node] = {}
-
-    def visit(node: Node) -> Node:
-        if id(node) not in done:
-            done[id(node)] = rebuild(node)
-        return done[id(node)]
-
-    def rebuild(node: Node) -> Node:
-        if isinstance(node, Answer):
-            return change(node)
-        if isinstance(node, Cycle):
-            return Cycle(tuple(visit(step) for step in node.steps))
-        if isinstance(node, Random):
-            return Random(
-                tuple(WeightedChoice(weight, visit(child)) for weight, child in node.choices)
-            )
-        return Hash(
-            tuple(HashChoice(key, weight, visit(child)) for key, weight, child in node.choices),
-            node.prefix,
-            node.slots,
-        )
-
-    return visit(node)
-
-
-def _children(node: Node) -> tuple[Node, ...]:
-    if isinstance(node, Answer):
-        return ()
-    if isinstance(node, Cycle):
-        return node.steps
-    return tuple(choice.node for choice in node.choices)
-
-
-def _depth(node: Node) -> int:
-    distinct = {id(child): child for child in _children(node)}
-    return 1 + max(map(_depth, distinct.values()), default=0)
-
-
-def _checked(node: Node, depth: int) -> Node:
-    """`node`, which is surely a plan that the engine takes.
-
-    Raises:
-        PlanError: it is none.
-    """
-    if not isinstance(node, Node):
-        raise PlanError(f"returned {node!r}, which is no plan node")
-    if not depth:
-        raise PlanError(f"returned a plan of more than {MAX_DEPTH} levels")
-    if isinstance(node, Answer):
-        if not all(isinstance(backend, Backend) for backend in node.backends):
-            raise PlanError("returned an answer with something in it that is no backend")
-        return node
-    if not _children(node):
-        raise PlanError(f"returned a {type(node).__name__} without branches")
-    if isinstance(node, Random | Hash):
-        for choice in node.choices:
-            if not (math.isfinite(choice.weight) and choice.weight > 0):
-                raise PlanError(f"returned a weight of {choice.weight}; weights are above 0")
-    for child in {id(child): child for child in _children(node)}.values():
-        _checked(child, depth - 1)
-    return node

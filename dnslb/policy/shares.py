@@ -9,6 +9,7 @@ alias table replaces it, with the same shares on average.
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import math
 from fractions import Fraction
@@ -125,13 +126,26 @@ def _sample(shares: list[Fraction]) -> dict[tuple[int, ...], Fraction]:
 
 
 def _interleave(counts: dict[tuple[int, ...], int]) -> list[tuple[int, ...]]:
-    """Every set as often as counted, spread evenly: the k-th of n stands at (k + 1/2) / n."""
-    order = [
-        (Fraction(2 * k + 1, 2 * count), index, places)
-        for index, (places, count) in enumerate(counts.items())
-        for k in range(count)
-    ]
-    return [places for _, _, places in sorted(order)]
+    """Every set as often as counted, spread evenly.
+
+    The k-th of n appearances has the k-th n-th part of the turn to itself, and of those that may
+    come, the one that must come soonest does: earliest deadline first, which keeps every set within
+    one of its due at every step (Liu and Layland 1973; Baruah et al. 1996).
+    """
+    total = sum(counts.values())
+    ordered = list(counts)
+    released: list[list[tuple[int, int]]] = [[] for _ in range(total)]
+    for index, count in enumerate(counts.values()):
+        for k in range(count):
+            deadline = -(-(k + 1) * total // count)
+            released[k * total // count].append((deadline, index))
+    due: list[tuple[int, int]] = []
+    order = []
+    for step in released:
+        for job in step:
+            heapq.heappush(due, job)
+        order.append(ordered[heapq.heappop(due)[1]])
+    return order
 
 
 def _rotate(places: tuple[int, ...], by: int) -> tuple[int, ...]:

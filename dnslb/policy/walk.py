@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dnslb.config.model import Address
 
-__all__ = ["chances", "scope"]
+__all__ = ["chances", "children", "scope"]
 
 
 def chances(root: Node, client: Address | None = None) -> list[tuple[Answer, float]]:
@@ -31,14 +31,22 @@ def chances(root: Node, client: Address | None = None) -> list[tuple[Answer, flo
 
 
 def scope(root: Node, client: Address) -> int:
-    """The leading bits of `client` that its answer depends on: the ECS scope (RFC 7871)."""
-    if isinstance(root, Answer):
-        return 0
-    if isinstance(root, Hash):
-        own = root.prefix.v4 if client.version == 4 else root.prefix.v6
-        return max(own, scope(root.pick(root.slot(client)).node, client))
-    # whatever the engine draws, the resolver may cache: so the widest need of all branches counts
-    return max(scope(child, client) for child, _ in _branches(root, client))
+    """The leading bits of `client` that its answer depends on: the ECS scope (RFC 7871).
+
+    Whatever the engine draws, a resolver may keep: so the widest need of all branches counts.
+    """
+    widest = 0
+    level = {id(root): root}
+    while level:
+        below: dict[int, Node] = {}
+        for node in level.values():
+            if isinstance(node, Answer):
+                continue
+            if isinstance(node, Hash):
+                widest = max(widest, node.prefix.v4 if client.version == 4 else node.prefix.v6)
+            below |= {id(child): child for child, _ in _branches(node, client)}
+        level = below
+    return widest
 
 
 def _spread(root: Node, client: Address | None) -> Iterator[tuple[Answer, float]]:
@@ -66,3 +74,12 @@ def _branches(node: Cycle | Random | Hash, client: Address | None) -> Iterator[t
         total = sum(choice.weight for choice in node.choices)
         for choice in node.choices:
             yield choice.node, choice.weight / total
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes right below `node`, as often as it names them."""
+    if isinstance(node, Answer):
+        return ()
+    if isinstance(node, Cycle):
+        return node.steps
+    return tuple(choice.node for choice in node.choices)

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{
+    PyAttributeError, PyOSError, PyOverflowError, PyRuntimeError, PyTypeError, PyValueError,
+};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
@@ -47,15 +49,11 @@ impl Engine {
         plans: &Bound<'_, PyAny>,
         zones: Option<Vec<Bound<'_, PyAny>>>,
     ) -> PyResult<u64> {
-        let mut reader = Reader::default();
-        let mut specs: Vec<(ServiceKey, Arc<ServiceSpec>)> = Vec::new();
-        for item in plans.call_method0(intern!(py, "items"))?.try_iter()? {
-            let (key, plan): (ServiceKey, Bound<'_, PyAny>) = item?.extract()?;
-            specs.push((key, reader.service(&plan)?));
-        }
+        let specs = read(plans).map_err(|error| as_value_error(py, error))?;
         let zones = zones
             .map(|zones| zones.iter().map(zone).collect::<PyResult<Vec<_>>>())
-            .transpose()?;
+            .transpose()
+            .map_err(|error| as_value_error(py, error))?;
         py.detach(|| self.0.publish(&specs, zones.as_deref()))
             .map_err(|error| PyValueError::new_err(error.to_string()))
     }
@@ -118,6 +116,32 @@ impl Engine {
     fn stop(&self, py: Python<'_>) {
         py.detach(|| self.0.stop());
     }
+}
+
+fn read(plans: &Bound<'_, PyAny>) -> PyResult<Vec<(ServiceKey, Arc<ServiceSpec>)>> {
+    let mut reader = Reader::default();
+    let mut specs = Vec::new();
+    let items = plans.call_method0(intern!(plans.py(), "items"))?;
+    for item in items.try_iter()? {
+        let (key, plan): (ServiceKey, Bound<'_, PyAny>) = item?.extract()?;
+        specs.push((key, reader.service(&plan)?));
+    }
+    Ok(specs)
+}
+
+/// What cannot be read is a value that cannot be published, whatever kind of mismatch it was.
+fn as_value_error(py: Python<'_>, error: PyErr) -> PyErr {
+    let kinds = (
+        error.is_instance_of::<PyTypeError>(py),
+        error.is_instance_of::<PyOverflowError>(py),
+        error.is_instance_of::<PyAttributeError>(py),
+    );
+    if kinds == (false, false, false) {
+        return error;
+    }
+    let told = PyValueError::new_err(error.value(py).to_string());
+    told.set_cause(py, Some(error));
+    told
 }
 
 fn zone(zone: &Bound<'_, PyAny>) -> PyResult<ZoneSpec> {

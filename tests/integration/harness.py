@@ -14,9 +14,13 @@ import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from dnslib import EDNS0, QTYPE, DNSQuestion, DNSRecord, EDNSOption
+
+if TYPE_CHECKING:
+    from signal import Signals
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0  # seconds until something that is due counts as missing
@@ -76,7 +80,7 @@ class Daemon:
         self.port = int(line.split(": ")[1].split(", ")[0].rpartition(":")[2])
         return self
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         self.process.send_signal(number)
 
     def end(self) -> int:

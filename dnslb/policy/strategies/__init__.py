@@ -44,8 +44,8 @@ def find(name: str) -> Strategy:
     Raises:
         LookupError: there is none; the message says why.
     """
-    if strategy := BUILT_IN.get(name):
-        return strategy
+    if name in BUILT_IN:
+        return BUILT_IN[name]
     module_name, colon, class_name = name.partition(":")
     if not colon:
         raise LookupError(
@@ -65,7 +65,10 @@ def find(name: str) -> Strategy:
             f"strategy {name!r}: {class_name} is no subclass of dnslb.policy.strategies.Strategy"
         )
     try:
-        return found()
+        strategy: Strategy = found()
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise LookupError(f"strategy {name!r}: cannot make a {class_name}: {reason}") from error
+    if not isinstance(getattr(strategy, "name", None), str):
+        raise LookupError(f"strategy {name!r}: {class_name} has no `name`")
+    return strategy

@@ -30,17 +30,28 @@ class Fastest(Strategy):
     name = "fastest"
 
     def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
-        """Turns among the candidates as good as the best; further answers are the next best."""
+        """Turns among the candidates as good as the best, or, of n answers, as the n-th best."""
         candidates = weighed(candidates)
         known = sorted(
             candidate.latency for candidate in candidates if candidate.latency is not None
         )
-        if known:
-            best = known[min(choice.answers, len(known)) - 1]
-            near = max(best * NEAR_SHARE, best + NEAR_MILLISECONDS)
-            candidates = [
-                candidate
-                for candidate in candidates
-                if candidate.latency is not None and candidate.latency <= near
-            ]
-        return share(candidates, [candidate.weight for candidate in candidates], choice)
+        if not known:
+            return share(candidates, [candidate.weight for candidate in candidates], choice)
+        last = known[min(choice.answers, len(known)) - 1]
+        near = [
+            (candidate, candidate.latency)
+            for candidate in candidates
+            if candidate.latency is not None and candidate.latency <= _limit(last)
+        ]
+        # a weight as large as all others together is in every answer
+        always = sum(max(candidate.weight, 1) for candidate, _ in near)
+        weights = [
+            always if _limit(latency) < last else max(candidate.weight, 1)
+            for candidate, latency in near
+        ]
+        return share([candidate for candidate, _ in near], weights, choice)
+
+
+def _limit(latency: float) -> float:
+    """The most milliseconds that are as good as `latency`."""
+    return max(latency * NEAR_SHARE, latency + NEAR_MILLISECONDS)

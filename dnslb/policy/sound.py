@@ -1,0 +1,72 @@
+"""Whether a node is a plan that the engine takes: asked of strategies that operators bring along.
+
+The engine asks again when a plan is published, and refuses all that is published with it. Asked
+here, one bad strategy holds up its own services only.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from dnslb.config.model import Backend
+from dnslb.errors import PlanError
+from dnslb.policy.plan import MAX_DEPTH, Answer, Hash, Node, Random
+from dnslb.policy.walk import children
+
+__all__ = ["checked"]
+
+MAX_CHOICES: Final = 65_535
+"""The most branches of a `Random` or `Hash`: the engine counts them in 16 bits."""
+
+
+def checked(node: Node, depth: int = MAX_DEPTH) -> Node:
+    """`node`, which is a plan of at most `depth` levels that the engine takes.
+
+    Raises:
+        PlanError: it is none.
+    """
+    if not isinstance(node, Node):
+        raise PlanError(f"returned {node!r}, which is no plan node")
+    if not depth:
+        raise PlanError(f"returned a plan of more than {MAX_DEPTH} levels")
+    if isinstance(node, Answer):
+        _check_answer(node)
+        return node
+    if not children(node):
+        raise PlanError(f"returned a {type(node).__name__} without branches")
+    if isinstance(node, Random | Hash):
+        _check_weights(node)
+    if isinstance(node, Hash):
+        _check_hash(node)
+    for child in {id(child): child for child in children(node)}.values():
+        checked(child, depth - 1)
+    return node
+
+
+def _check_answer(node: Answer) -> None:
+    if not all(isinstance(backend, Backend) for backend in node.backends):
+        raise PlanError("returned an answer with something in it that is no backend")
+    if len(node.backends) > 1 and any(backend.target for backend in node.backends):
+        raise PlanError("returned an answer with more beside a target; a CNAME stands alone")
+    if not 0 <= node.ttl < 1 << 31:
+        raise PlanError(f"returned an answer with a ttl of {node.ttl}")
+
+
+def _check_hash(node: Hash) -> None:
+    if not all(isinstance(choice.key, str) for choice in node.choices):
+        raise PlanError("returned a key that is no text")
+    if not 0 < node.slots <= 1 << 16:
+        raise PlanError(f"returned {node.slots} slots; there may be 1 to 65,536")
+    if not (0 <= node.prefix.v4 <= 32 and 0 <= node.prefix.v6 <= 128):
+        raise PlanError(f"returned a prefix of {node.prefix}, longer than an address")
+
+
+def _check_weights(node: Random | Hash) -> None:
+    if len(node.choices) > MAX_CHOICES:
+        raise PlanError(f"returned {len(node.choices)} choices; {MAX_CHOICES} are possible")
+    for choice in node.choices:
+        if not (math.isfinite(choice.weight) and choice.weight > 0):
+            raise PlanError(f"returned a weight of {choice.weight}; weights are above 0")
+    if not math.isfinite(sum(choice.weight for choice in node.choices)):
+        raise PlanError("returned weights whose sum is beyond all numbers")
