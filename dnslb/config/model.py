@@ -123,11 +123,14 @@ class Pool:
     def backends(self) -> Iterator[Backend]:
         """Every backend in this pool and in the pools below it, each once, in the order written."""
         seen: set[BackendId] = set()
+        pools: set[str] = set()
         stack: list[Backend | Pool] = [self]
         while stack:
             item = stack.pop()
             if isinstance(item, Pool):
-                stack.extend(member.of for member in reversed(item.members))
+                if item.name not in pools:
+                    pools.add(item.name)
+                    stack.extend(member.of for member in reversed(item.members))
             elif item.id not in seen:
                 seen.add(item.id)
                 yield item

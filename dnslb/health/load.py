@@ -1,108 +1,153 @@
-"""Load as the responses to checks report it: 0 is idle, 1 is full, more is overload.
-
-Two ways of saying it are read: an ORCA report (Open Request Cost Aggregation, the xDS data format)
-in the header `endpoint-load-metrics`, and a field of a JSON body.
+"""Load reports: what a response says about how full its backend is.
 
     endpoint-load-metrics: TEXT application_utilization=0.4, cpu_utilization=0.3
-    endpoint-load-metrics: JSON {"application_utilization": 0.4, "cpu_utilization": 0.3}
+    endpoint-load-metrics: JSON {"cpu_utilization": 0.3, "named_metrics": {"queue": 7}}
+    {"stats": {"load": 0.4}}                       a JSON body, with the field `json:stats.load`
 
-Of an ORCA report the application's own figure counts, and the CPU's where there is none, as gRPC's
-weighted round robin has it (proposal A58).
+A load is 0 when idle and 1 when full, and may exceed 1. Of an ORCA report (the load report of
+xDS) it is `application_utilization` when that is above 0, else `cpu_utilization`, as gRPC chooses
+(proposal A58). A report that cannot be used never fails a check: it comes with a reason instead.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any, Final
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["HEADER", "LoadError", "from_json", "from_orca"]
+__all__ = ["ORCA_HEADER", "Report", "body_load", "orca_load"]
 
-HEADER: Final = "endpoint-load-metrics"
+ORCA_HEADER: Final = "endpoint-load-metrics"
 
-FIELDS: Final = ("application_utilization", "cpu_utilization")
+MAX_LOAD: Final = 10.0
+"""Ten times full; what is beyond is a percentage or some other unit."""
 
-MAX_LOAD: Final = 1000.0
-"""A thousand times full is a wrong unit rather than a load."""
+MAX_HEADER: Final = 8192
+"""Characters of a header that are looked at; web servers bound a header line likewise."""
+
+_NUMBER: Final = re.compile(
+    r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE
+)
+_APPLICATION: Final = ("application_utilization", "applicationUtilization")
+_CPU: Final = ("cpu_utilization", "cpuUtilization")  # the second spelling is protobuf's JSON
 
 
-class LoadError(ValueError):
-    """A report that cannot be read; the message says what is wrong with it."""
+class Report(NamedTuple):
+    """A load, or why there is none."""
+
+    load: float | None
+    problem: str = ""
 
 
-def from_orca(report: str) -> float | None:
-    """The load in the value of an ORCA header; None where it names no utilization.
+class _BadReportError(ValueError):
+    """A report that cannot be used; the message says why."""
 
-    Raises:
-        LoadError: the report is malformed.
-    """
-    form, _, text = report.strip().partition(" ")
-    fields: Mapping[str, Any]
-    if form.upper() == "JSON":
-        fields = _object(text)
-    elif form.upper() == "TEXT":
-        fields = _pairs(text)
+
+def orca_load(header: str | None) -> Report:
+    """The load in an `endpoint-load-metrics` header; None when the response has none."""
+    if header is None:
+        return Report(None, f"no {ORCA_HEADER} header")
+    return _guarded(lambda: _orca(header))
+
+
+def body_load(body: bytes, path: str) -> Report:
+    """The load at `path`, as in `stats.load` or `workers.0.load`, of a JSON body."""
+    return _guarded(lambda: _number(_field(_json(body), path), path))
+
+
+def _guarded(read: Callable[[], float]) -> Report:
+    try:
+        return Report(read())
+    except _BadReportError as error:
+        return Report(None, str(error))
+
+
+def _orca(header: str) -> float:
+    if len(header) > MAX_HEADER:
+        raise _BadReportError(f"{ORCA_HEADER} is longer than {MAX_HEADER} characters")
+    form, _, rest = header.strip().partition(" ")
+    if form.upper() == "TEXT":
+        metrics: Mapping[str, object] = _text(rest)
+    elif form.upper() == "JSON":
+        parsed = _json(rest)
+        if not isinstance(parsed, dict):
+            raise _BadReportError(f"{ORCA_HEADER} holds no JSON object")
+        metrics = parsed
     else:
-        raise LoadError(f"the ORCA report starts with {form[:20]!r}; TEXT and JSON are known")
-    for name in FIELDS:
-        # protobuf's JSON leaves zeros out and may write names in camel case
-        value = fields.get(name, fields.get(_camel(name)))
-        if value is not None and (load := _number(value, name)):
-            return load
-    known = [name for name in FIELDS if name in fields or _camel(name) in fields]
-    return 0.0 if known else None
-
-
-def from_json(body: str, path: str) -> float:
-    """The load in a field of a JSON body; `path` leads to it, as in `stats.load`.
-
-    Raises:
-        LoadError: there is no such field, or it holds no load.
-    """
-    value: Any = _object(body)
-    for key in path.split("."):
-        if isinstance(value, list) and key.isascii() and key.isdigit() and int(key) < len(value):
-            value = value[int(key)]
-        elif isinstance(value, dict) and key in value:
-            value = value[key]
-        else:
-            raise LoadError(f"the JSON body has no {path}")
-    return _number(value, path)
-
-
-def _pairs(text: str) -> dict[str, str]:
-    fields = {}
-    for pair in filter(None, map(str.strip, text.split(","))):
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise LoadError(f"the ORCA report has {pair[:40]!r} where name=value is due")
-        fields[name.strip()] = value.strip()
-    return fields
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise LoadError(f"not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise LoadError("the JSON is no object")
-    return value
-
-
-def _number(value: Any, name: str) -> float:
-    try:
-        load = float(value) if isinstance(value, str | int | float) else math.nan
-    except (ValueError, OverflowError):
-        load = math.nan
-    if isinstance(value, bool) or not 0 <= load <= MAX_LOAD:
-        raise LoadError(f"{name} is {str(value)[:40]!r}, which is no load")
+        raise _BadReportError(f"{ORCA_HEADER} begins with neither TEXT nor JSON")
+    application = _metric(metrics, _APPLICATION)
+    if application:
+        return application
+    cpu = _metric(metrics, _CPU)
+    load = application if cpu is None else cpu
+    if load is None:
+        raise _BadReportError(f"{ORCA_HEADER} has neither {_APPLICATION[0]} nor {_CPU[0]}")
     return load
 
 
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(map(str.capitalize, rest))
+def _metric(metrics: Mapping[str, object], names: tuple[str, ...]) -> float | None:
+    for name in names:
+        if name in metrics:
+            return _number(metrics[name], name)
+    return None
+
+
+def _text(text: str) -> dict[str, str]:
+    """The pairs of `a=1, b=2`; only those that are used need be numbers."""
+    metrics: dict[str, str] = {}
+    for pair in text.split(","):
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not pair.strip():
+            continue
+        if not (name and equals):
+            raise _BadReportError(
+                f"{ORCA_HEADER} has {_shown(pair.strip())}, which is no name=value"
+            )
+        if name in metrics:
+            raise _BadReportError(f"{ORCA_HEADER} says {_shown(name)} twice")
+        metrics[name] = value
+    return metrics
+
+
+def _json(text: str | bytes) -> object:
+    try:
+        value: object = json.loads(text)
+    # nesting beyond the parser's depth is no ValueError
+    except (ValueError, RecursionError) as error:
+        raise _BadReportError("the load report is no JSON") from error
+    return value
+
+
+def _field(value: object, path: str) -> object:
+    for name in path.split("."):
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            raise _BadReportError(f"the body has no {path}")
+    return value
+
+
+def _number(value: object, name: str) -> float:
+    number = float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise _BadReportError(f"{name} is {_shown(value)}, which is no number")
+    if number == math.inf or not number >= 0:  # which NaN is not either
+        raise _BadReportError(f"{name} is {_shown(value)}, which is no load")
+    if number > MAX_LOAD:
+        raise _BadReportError(f"{name} is {_shown(value)}; full is 1, and {MAX_LOAD:g} the most")
+    return float(number)
+
+
+def _shown(value: object) -> str:
+    """A value that a stranger sent, short and printable."""
+    try:
+        text = ascii(value)
+    except (ValueError, RecursionError):  # a whole number of too many digits, a nest too deep
+        text = type(value).__name__
+    return text if len(text) <= 40 else f"{text[:40]}..."

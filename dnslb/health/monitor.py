@@ -1,233 +1,206 @@
-"""The monitor: from the backends of a configuration to what is known of each.
+"""The monitor: which backends are probed, and where each of them stands.
 
-    backends ─▶ distinct probes ─▶ results ─▶ rise and fall ─▶ standings ─▶ on_change
+    backend ─▶ one probe for each address (or for its target, or for the check's own address)
+    results ─▶ verdict of each probe ─▶ down families, load, latency ─▶ standing ─▶ on_change
 
-A backend is probed at each of its addresses. A family is down when any of its addresses is: an
-answer carries them all. A check with an `address` of its own, and a backend with a target, have one
-probe that speaks for both families.
+A family is down while any of its addresses is: an answer carries all of them, so a client would
+meet the dead one. A target's one verdict, and that of a check's own address, is for both families.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+import random
+import time
+from collections import Counter
 from dataclasses import replace
-from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from dnslb.config.model import Family
-from dnslb.health.scheduler import ProbeKey, Scheduler
-from dnslb.health.standing import OperatorState, Standing
-from dnslb.health.state import UNKNOWN, step
+from dnslb.health.checks.base import Outcome
+from dnslb.health.history import History
+from dnslb.health.scheduler import CONCURRENT, ProbeKey, Scheduler
+from dnslb.health.standing import ALWAYS_UP, OperatorState, Standing, matters
+from dnslb.health.watched import Before, Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from dnslb.config.model import Backend, BackendId
-    from dnslb.health.checks.base import Outcome, Result
+    from dnslb.config.model import Backend, BackendId, Family
+    from dnslb.health.checks.base import Result
 
 __all__ = ["Monitor"]
-
-RECENT: Final = 8
-"""How many passed probes the latency is the median of."""
-
-LOAD_KEPT: Final = 3
-"""For how many passes without a report the last load counts."""
-
-BOTH: Final = frozenset(Family)
 
 log = logging.getLogger("dnslb.health")
 
 
-class _Probe:
-    """What is known from one probe."""
-
-    def __init__(self) -> None:
-        self.state = UNKNOWN
-        self.last: Result | None = None
-        self.load: float | None = None
-        self.silent = 0  # passes since a load was reported
-        self.latencies: deque[float] = deque(maxlen=RECENT)
-        self.decided: asyncio.Event = asyncio.Event()
-        self.backends: list[BackendId] = []
-
-    def take(self, key: ProbeKey, result: Result) -> None:
-        """Count one result."""
-        self.last = result
-        self.state = step(self.state, ok=result.ok, rise=key.check.rise, fall=key.check.fall)
-        if result.ok:
-            self.latencies.append(result.milliseconds)
-            self.silent = 0 if result.load is not None else self.silent + 1
-            if result.load is not None or self.silent > LOAD_KEPT:
-                self.load = result.load
-        self.decided.set()
-
-
 class Monitor:
-    """Keeps the standing of every backend. All calls belong to one event loop."""
+    """Probes backends and keeps their standings; needs a running event loop.
+
+    `on_change` is called with the backends whose standing changed in a way that matters for plans:
+    verdict and operator state at once, load and latency when they moved by more than noise.
+    `sleep`, `clock` and `uniform` are the scheduler's.
+    """
 
     def __init__(
         self,
         on_change: Callable[[frozenset[BackendId]], None],
-        scheduler: Callable[[Callable[[ProbeKey, Result], None]], Scheduler] = Scheduler,
+        *,
+        concurrent: int = CONCURRENT,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._on_change = on_change
-        self._scheduler = scheduler(self._on_result)
-        self._probes: dict[ProbeKey, _Probe] = {}
-        self._backends: dict[BackendId, tuple[tuple[frozenset[Family], ProbeKey], ...]] = {}
+        self._scheduler = Scheduler(
+            self._on_result, concurrent=concurrent, sleep=sleep, clock=clock, uniform=uniform
+        )
+        self._histories: dict[ProbeKey, History] = {}
+        self._watched: dict[BackendId, Watched] = {}
+        self._sharers: dict[ProbeKey, list[Watched]] = {}
         self._standings: dict[BackendId, Standing] = {}
-        self.results: Counter[Outcome] = Counter()
+        self._announced: dict[BackendId, Standing] = {}
+        self._results: Counter[str] = Counter({outcome.value: 0 for outcome in Outcome})
+        self._waited: set[ProbeKey] = set()
+        self._round = asyncio.Event()
 
     def configure(self, backends: Iterable[Backend]) -> None:
-        """Watch `backends` and nothing else.
+        """Watch exactly `backends`: start, keep or end probes.
 
-        Probes that stay the same go on and keep their verdict. A backend whose check changed keeps
-        its standing until the new one has a result; one that is new counts as down until then.
+        A probe whose check and address did not change keeps its state. A backend whose check did
+        change keeps its verdict until the new check has a result.
         """
-        self._backends = {backend.id: tuple(_probes_of(backend)) for backend in backends}
-        wanted: dict[ProbeKey, _Probe] = {}
-        for backend, probes in self._backends.items():
-            for _, key in probes:
-                if key not in wanted:
-                    wanted[key] = self._probes.get(key) or _Probe()
-                    wanted[key].backends = []
-                wanted[key].backends.append(backend)
-        self._probes = wanted
+        watched: dict[BackendId, Watched] = {}
+        histories: dict[ProbeKey, History] = {}
+        sharers: dict[ProbeKey, list[Watched]] = {}
+        for backend in backends:
+            old = self._watched.get(backend.id)
+            before = Before(old.backend, self._standings[backend.id]) if old else None
+            item = watched[backend.id] = Watched(backend, before)
+            for key in item.keys:
+                if key not in histories:
+                    histories[key] = self._histories.get(key) or History(key.check)
+                sharers.setdefault(key, []).append(item)
         self._standings = {
-            backend: self._standings.get(backend) or _unchecked(probes)
-            for backend, probes in self._backends.items()
+            name: item.standing(histories, self.standing(name).state)
+            for name, item in watched.items()
         }
-        self._scheduler.want(wanted)
-        self._update(self._backends)
+        self._watched, self._histories, self._sharers = watched, histories, sharers
+        self._announced = {
+            name: self._announced.get(name, standing) for name, standing in self._standings.items()
+        }
+        self._waited = {key for key, history in histories.items() if history.last is None}
+        self._round = asyncio.Event()
+        if not self._waited:
+            self._round.set()
+        self._scheduler.schedule(histories)
+        self._announce(watched)
 
     async def first_round(self, grace: float) -> bool:
-        """Wait until every probe has had a result, for `grace` seconds at most.
+        """Wait until every probe has had a result, for at most `grace` seconds.
 
-        Returns whether all have. Backends without one stay down until theirs comes.
+        Returns whether every one has. New backends without one are down until they have it.
         """
-        waiting = [asyncio.ensure_future(probe.decided.wait()) for probe in self._probes.values()]
-        if not waiting:
-            return True
-        _, late = await asyncio.wait(waiting, timeout=grace)
-        for task in late:
-            task.cancel()
-        if late:
-            log.warning("%d checks have no result after %g s", len(late), grace)
-        return not late
+        try:
+            # a grace of 0 would not even look
+            if not self._round.is_set():
+                await asyncio.wait_for(self._round.wait(), grace)
+        except (asyncio.TimeoutError, TimeoutError):
+            log.warning(
+                "%d checks have no result after %gs; their backends count as down until they do",
+                len(self._waited),
+                grace,
+            )
+            return False
+        return True
 
     def standing(self, backend: BackendId) -> Standing:
-        """What is known of `backend`."""
-        return self._standings[backend]
+        """Where `backend` stands; one that is not watched is up."""
+        return self._standings.get(backend, ALWAYS_UP)
 
     def standings(self) -> Mapping[BackendId, Standing]:
-        """What is known of every backend."""
+        """Where every backend stands: as it changes, until the next `configure`."""
         return self._standings
 
-    def last(self, backend: BackendId) -> list[Result]:
-        """The last result of each of the backend's probes."""
-        probes = (self._probes[key] for _, key in self._backends[backend])
-        return [probe.last for probe in probes if probe.last]
-
     def set_state(self, backend: BackendId, state: OperatorState) -> None:
-        """Take the operator's word, which stands apart from the verdict."""
-        old = self._standings[backend]
-        if old.state is not state:
-            self._standings[backend] = replace(old, state=state)
+        """Set what the operator wants of `backend`; verdicts go on beside it.
+
+        Raises:
+            KeyError: no such backend is watched.
+        """
+        before = self._standings[backend]
+        if before.state is not state:
+            self._standings[backend] = replace(before, state=state)
             log.info("backend %s: operator state %s", backend, state.value)
-            self._on_change(frozenset({backend}))
+            self._announce([backend])
+
+    def results(self) -> Mapping[str, int]:
+        """How many results there were, by outcome, since the monitor was made."""
+        return dict(self._results)
+
+    def last(self, backend: BackendId) -> Mapping[str, Result | None]:
+        """The last result of each of a backend's probes, by what is probed.
+
+        Raises:
+            KeyError: no such backend is watched.
+        """
+        return {str(key): self._histories[key].last for key in self._watched[backend].keys}
 
     async def close(self) -> None:
-        """End every probe."""
+        """End all probes; the standings stay."""
         await self._scheduler.close()
 
     def _on_result(self, key: ProbeKey, result: Result) -> None:
-        self.results[result.outcome] += 1
-        probe = self._probes.get(key)
-        if probe is None:
-            return  # the last result of a probe that is no longer wanted
-        probe.take(key, result)
-        log.debug("check of %s: %s", key.address, result)
-        self._update(probe.backends)
+        self._results[result.outcome.value] += 1
+        history = self._histories.get(key)
+        if history is None:
+            return
+        _tell(key, history, result)
+        verdict = history.verdict
+        history.add(result)
+        for item in self._sharers[key]:
+            name = item.backend.id
+            before = self._standings[name]
+            after = self._standings[name] = item.standing(self._histories, before.state)
+            if history.verdict is False and verdict is not False:
+                lost = item.only_failed_by(key, self._histories)
+                _tell_down(item, lost, key, history, first=verdict is None)
+            if won := before.down - after.down:
+                # the first passes of a start are as many as there are backends, and no news
+                level = logging.DEBUG if verdict is None and item.is_new else logging.INFO
+                log.log(level, "backend %s up%s", name, item.over(won))
+        self._waited.discard(key)
+        if not self._waited:
+            self._round.set()
+        self._announce(item.backend.id for item in self._sharers[key])
 
-    def _update(self, backends: Iterable[BackendId]) -> None:
-        changed = set()
-        for backend in backends:
-            old = self._standings[backend]
-            new = self._judge(backend, old)
-            first = old.reason == _UNCHECKED != new.reason
-            if first or new.down != old.down:
-                self._tell(backend, old, new, first=first)
-            if _differ(old, new):
-                self._standings[backend] = new
-                changed.add(backend)
-            elif new.reason != old.reason:
-                self._standings[backend] = replace(old, reason=new.reason)
-        if changed:
-            self._on_change(frozenset(changed))
-
-    def _judge(self, backend: BackendId, old: Standing) -> Standing:
-        probes = [(families, self._probes[key]) for families, key in self._backends[backend]]
-        if any(probe.state.up is None for _, probe in probes):
-            return old
-        failing = [(families, probe) for families, probe in probes if not probe.state.up]
-        reasons = dict.fromkeys(str(probe.last) for _, probe in failing if probe.last)
-        loads = [probe.load for _, probe in probes if probe.load is not None]
-        latencies = [median(probe.latencies) for _, probe in probes if probe.latencies]
-        return Standing(
-            down=frozenset().union(*(families for families, _ in failing)),
-            load=max(loads, default=None),
-            latency=max(latencies, default=None),
-            state=old.state,
-            reason="; ".join(reasons),
+    def _announce(self, backends: Iterable[BackendId]) -> None:
+        changed = frozenset(
+            backend
+            for backend in backends
+            if matters(self._announced[backend], self._standings[backend])
         )
-
-    def _tell(self, backend: BackendId, old: Standing, new: Standing, *, first: bool) -> None:
-        families = frozenset().union(*(families for families, _ in self._backends[backend]))
-
-        def over(part: frozenset[Family]) -> str:
-            return "" if part == families else " over " + " and ".join(_NAMES[f] for f in part)
-
-        if lost := new.down if first else new.down - old.down:
-            log.warning("backend %s down%s: %s", backend, over(lost), new.reason)
-        if won := old.down - new.down:
-            level = logging.DEBUG if first else logging.INFO
-            log.log(level, "backend %s up%s", backend, over(won))
+        for backend in changed:
+            self._announced[backend] = self._standings[backend]
+        if changed:
+            self._on_change(changed)
 
 
-_NAMES: Final = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
-
-_UNCHECKED: Final = "not checked yet"
-
-
-def _unchecked(probes: Iterable[tuple[frozenset[Family], ProbeKey]]) -> Standing:
-    families = frozenset().union(*(families for families, _ in probes))
-    return Standing(down=families, reason=_UNCHECKED if families else "")
-
-
-def _probes_of(backend: Backend) -> Iterator[tuple[frozenset[Family], ProbeKey]]:
-    check = backend.check
-    if check is None:
-        return
-    if check.address is not None:
-        yield BOTH, ProbeKey(check, check.address)
-    elif backend.target is not None:
-        yield BOTH, ProbeKey(check, backend.target.rstrip("."))
-    else:
-        for family in Family:
-            for address in backend.of(family):
-                yield frozenset({family}), ProbeKey(check, str(address))
+def _tell(key: ProbeKey, history: History, result: Result) -> None:
+    """Log what an operator should see once, not at every probe."""
+    failed_before = history.last is not None and history.last.outcome is Outcome.ERROR
+    if result.outcome is Outcome.ERROR and not failed_before:
+        log.error("check of %s cannot be made: %s", key, result.detail)
+    if result.note and not history.noted:
+        log.warning("check of %s passes, but %s", key, result.note)
+    log.debug("check of %s: %s in %.1f ms", key, result, result.milliseconds)
 
 
-def _differ(old: Standing, new: Standing) -> bool:
-    """Whether a plan made with `new` may differ from one made with `old` by more than noise."""
-    if (old.down, old.state) != (new.down, new.state):
-        return True
-    return _moved(old.load, new.load, 0.02, 0.0) or _moved(old.latency, new.latency, 0.5, 0.05)
-
-
-def _moved(old: float | None, new: float | None, least: float, part: float) -> bool:
-    """Whether a figure moved by at least `least` and by `part` of what it was."""
-    if old is None or new is None:
-        return old is not new
-    return abs(new - old) >= max(least, part * old)
+def _tell_down(
+    item: Watched, families: frozenset[Family], key: ProbeKey, history: History, *, first: bool
+) -> None:
+    """Log that a probe takes these families of a backend down, if there are any."""
+    if families:
+        name, over, fall = item.backend.id, item.over(families), key.check.fall
+        count = "first result" if first else f"{fall} of {fall}"
+        log.warning("backend %s down%s: %s; %s (%s)", name, over, history.failure, key, count)

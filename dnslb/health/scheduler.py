@@ -1,10 +1,10 @@
-"""Scheduling: one task for each distinct probe, spread in time, bounded in number at once.
+"""When probes run: one task for each distinct probe.
 
-    first probe    at once, so that serving can begin
-    second probe   at a random moment within one interval: all checks spread out
-    then           every interval, up to a tenth early, so that they stay spread
+    first probe ─▶ 0.1 to 1 interval ─▶ probe ─▶ 0.9 to 1 interval ─▶ probe ─▶ …
 
-Never late: a backend that dies is out after `fall` intervals at most.
+The first probes run at once, so that serving can begin. The pause after them spreads probes that
+began together, and the smaller one keeps those of several servers from marching in step. No pause
+is longer than the interval: a backend that dies is found out after `fall` intervals at most.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dnslb.health.checks.base import Outcome, Result
+from dnslb.health.checks.base import Check, Outcome, Result
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from dnslb.health.checks.base import Check
+__all__ = ["CONCURRENT", "ProbeKey", "Scheduler"]
 
-__all__ = ["ProbeKey", "Scheduler"]
-
-MAX_AT_ONCE: Final = 512
-"""Probes in flight: half of the file descriptors that a process has by default."""
+CONCURRENT: Final = 400
+"""Probes at once. Each holds a descriptor, of which a process usually has 1024; and 400 that all
+wait out a timeout of 3 s still make 1300 within an interval of 10 s."""
 
 GRACE: Final = 1.0
 """Seconds beyond its own timeout after which a probe is given up from outside."""
@@ -33,61 +33,71 @@ log = logging.getLogger("dnslb.health")
 
 
 class ProbeKey(NamedTuple):
-    """What is probed and how; equal keys share one probe."""
+    """What makes a probe distinct: backends that agree in both share it."""
 
     check: Check
     address: str
 
+    def __str__(self) -> str:
+        return self.check.where(self.address)
+
 
 class Scheduler:
-    """Runs the probes that are wanted and hands on their results."""
+    """Runs the probes that it is told to, and hands each result to `on_result`.
+
+    `sleep`, `clock` (seconds) and `uniform` (a number between two) are there for tests.
+    """
 
     def __init__(
         self,
         on_result: Callable[[ProbeKey, Result], None],
         *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        concurrent: int = CONCURRENT,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._on_result = on_result
+        self._room = asyncio.Semaphore(concurrent)
         self._sleep = sleep
+        self._clock = clock
         self._uniform = uniform
-        self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._tasks: dict[ProbeKey, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
-    def want(self, keys: Iterable[ProbeKey]) -> None:
-        """Probe `keys` and nothing else; those that run already go on undisturbed."""
+    def schedule(self, keys: Iterable[ProbeKey]) -> None:
+        """Start the probes that are new, keep those that run, end all others."""
         wanted = dict.fromkeys(keys)
         for key in [key for key in self._tasks if key not in wanted]:
-            task = self._tasks.pop(key)
-            task.cancel()
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            self._end(self._tasks.pop(key))
         for key in wanted:
             if key not in self._tasks:
-                task = asyncio.get_running_loop().create_task(self._run(key))
-                self._tasks[key] = task
+                self._tasks[key] = asyncio.create_task(self._run(key), name=f"probe {key}")
 
     async def close(self) -> None:
-        """End every probe."""
-        self.want(())
+        """End all probes."""
+        self.schedule(())
         await asyncio.gather(*self._ending, return_exceptions=True)
 
+    def _end(self, task: asyncio.Task[None]) -> None:
+        task.cancel()
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
     async def _run(self, key: ProbeKey) -> None:
-        clock = asyncio.get_running_loop().time
-        earliest = 0.1
+        least = 0.1
         while True:
-            async with self._slots:
-                start = clock()
+            # from here, so that waiting for room makes no interval longer
+            started = self._clock()
+            async with self._room:
                 result = await _probe(key)
             try:
                 self._on_result(key, result)
             except Exception:
-                log.exception("a result of the check of %s was lost", key.address)
-            pause = key.check.interval * self._uniform(earliest, 1.0)
-            earliest = 0.9
-            await self._sleep(max(0.0, pause - (clock() - start)))
+                log.exception("the result of %s (%s) was lost", key, result)
+            pause = key.check.interval * self._uniform(least, 1.0)
+            least = 0.9
+            await self._sleep(max(0.0, pause - (self._clock() - started)))
 
 
 async def _probe(key: ProbeKey) -> Result:
@@ -96,7 +106,7 @@ async def _probe(key: ProbeKey) -> Result:
     try:
         return await asyncio.wait_for(key.check.probe(key.address), limit)
     except (asyncio.TimeoutError, TimeoutError):
-        return Result(Outcome.ERROR, f"the check of {key.address} did not end within {limit:g} s")
+        return Result(Outcome.ERROR, f"the probe did not end within {limit:g}s")
     except Exception as error:  # a check's own fault may be of any kind
-        log.exception("the check of %s failed", key.address)
-        return Result(Outcome.ERROR, f"the check of {key.address} failed: {error!r}")
+        log.exception("the check of %s failed", key)
+        return Result(Outcome.ERROR, f"{type(error).__name__}: {error}")

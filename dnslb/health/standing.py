@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from dnslb.config.model import Family
 
-__all__ = ["ALWAYS_UP", "OperatorState", "Standing"]
+__all__ = ["ALWAYS_UP", "OperatorState", "Standing", "matters"]
+
+LOAD_NOISE: Final = 0.02
+LATENCY_NOISE: Final = 0.5  # milliseconds
+LATENCY_NOISE_SHARE: Final = 0.05
+"""Load or latency that moved by less is noise, and provokes no publish."""
 
 
 class OperatorState(enum.Enum):
@@ -45,3 +50,24 @@ class Standing:
 
 ALWAYS_UP: Final = Standing()
 """A backend without a check."""
+
+
+def matters(before: Standing, after: Standing) -> bool:
+    """Whether plans made with `before` should be made anew with `after`."""
+    return before is not after and (
+        (before.down, before.state) != (after.down, after.state)
+        or _load_moved(before.load, after.load)
+        or _latency_moved(before.latency, after.latency)
+    )
+
+
+def _load_moved(before: float | None, after: float | None) -> bool:
+    if before is None or after is None:
+        return before is not after
+    return abs(after - before) >= LOAD_NOISE or (before < 1) != (after < 1)
+
+
+def _latency_moved(before: float | None, after: float | None) -> bool:
+    if before is None or after is None:
+        return before is not after
+    return abs(after - before) >= max(LATENCY_NOISE, LATENCY_NOISE_SHARE * before)

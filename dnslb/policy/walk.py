@@ -33,18 +33,17 @@ def chances(root: Node, client: Address | None = None) -> list[tuple[Answer, flo
 def scope(root: Node, client: Address) -> int:
     """The leading bits of `client` that its answer depends on: the ECS scope (RFC 7871).
 
-    Whatever the engine draws, a resolver may keep: so the widest need of all branches counts.
+    The widest need of all nodes counts, for every client: whatever is drawn, a resolver may keep,
+    and scopes that overlap would hide one client's answer behind another's.
     """
     widest = 0
-    level = {id(root): root}
+    level: dict[int, Node] = {id(root): root}
     while level:
         below: dict[int, Node] = {}
         for node in level.values():
-            if isinstance(node, Answer):
-                continue
             if isinstance(node, Hash):
                 widest = max(widest, node.prefix.v4 if client.version == 4 else node.prefix.v6)
-            below |= {id(child): child for child, _ in _branches(node, client)}
+            below |= {id(child): child for child in children(node)}
         level = below
     return widest
 

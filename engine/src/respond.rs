@@ -201,17 +201,16 @@ impl Reply<'_, '_> {
             Some(ecs) if ecs.source > 0 => ecs.address,
             _ => client,
         };
-        let Some(selected) = select(tree, client, dice) else {
+        let Some(leaf) = select(tree, client, dice) else {
             return Ok(false);
         };
-        let leaf = selected.leaf;
         if leaf.count == 0 {
             self.rcode = leaf.rcode;
             return Ok(leaf.rcode != Rcode::NoError);
         }
         self.writer.records(&leaf.records, owner)?;
         self.answers = self.answers.saturating_add(leaf.count);
-        self.scope = selected.scope;
+        self.scope = tree.0.scope(client);
         for tally in leaf.backends.iter().filter_map(|&place| plan.tally(place)) {
             counters.tally(tally);
         }

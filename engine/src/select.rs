@@ -27,26 +27,17 @@ impl Dice {
     }
 }
 
-/// The leaf that a walk ended at, and what of the client decided it.
-pub struct Selected<'p> {
-    /// The answer.
-    pub leaf: &'p Leaf,
-    /// How many bits of the client's address played a part: the scope of RFC 7871.
-    pub scope: u8,
-}
-
 /// Walk `tree` for `client`. None would be a tree that `Tree::compile` let pass wrongly.
 #[inline]
 pub(crate) fn select<'p>(
     (tree, turns): (&'p Tree, &[Turn]),
     client: IpAddr,
     dice: &mut Dice,
-) -> Option<Selected<'p>> {
+) -> Option<&'p Leaf> {
     let mut node = tree.nodes.last()?;
-    let mut scope = 0;
     for _ in 0..MAX_DEPTH {
         let next = match node {
-            Node::Answer(leaf) => return Some(Selected { leaf, scope }),
+            Node::Answer(leaf) => return Some(leaf),
             Node::Cycle { turn, steps } => {
                 let turn = turns.get(*turn as usize)?.take();
                 *steps.get(turn.checked_rem(steps.len() as u64)? as usize)?
@@ -61,23 +52,23 @@ pub(crate) fn select<'p>(
                 }
             }
             Node::Hash(hash) => {
-                let (network, prefix) = hash.network(client);
-                scope = scope.max(prefix);
-                let choice = *hash.slots.get(below(network, hash.slots.len()))?;
+                let choice = *hash
+                    .slots
+                    .get(below(hash.network(client), hash.slots.len()))?;
                 *hash.nodes.get(usize::from(choice))?
             }
         };
         node = tree.nodes.get(next as usize)?;
     }
     match node {
-        Node::Answer(leaf) => Some(Selected { leaf, scope }),
+        Node::Answer(leaf) => Some(leaf),
         _ => None,
     }
 }
 
 impl Hash {
-    /// The hash of the client's network and the network's length; Python's `Hash.slot`.
-    fn network(&self, client: IpAddr) -> (u64, u8) {
+    /// The hash of the client's network; Python's `Hash.slot`.
+    fn network(&self, client: IpAddr) -> u64 {
         let (version, bits, prefix) = match client {
             IpAddr::V4(v4) => (4, u128::from(v4.to_bits()) << 96, self.prefix.0),
             IpAddr::V6(v6) => (6, v6.to_bits(), self.prefix.1),
@@ -86,7 +77,7 @@ impl Hash {
         let network = bits & kept;
         let high = (network >> 64) as u64;
         let low = (network as u64).wrapping_add(version);
-        (mix(high ^ mix(low)), prefix)
+        mix(high ^ mix(low))
     }
 }
 

@@ -18,7 +18,8 @@ def webs() -> Iterator[Callable[[int], list[Web]]]:
     made: list[Web] = []
 
     def make(count: int) -> list[Web]:
-        made.extend(Web(f"127.0.0.{11 + len(made) + index}") for index in range(count))
+        first = 11 + len(made)
+        made.extend([Web(f"127.0.0.{first + index}") for index in range(count)])
         return made[-count:]
 
     yield make

@@ -94,8 +94,8 @@ class Daemon:
             self.process.wait()
             raise
         self._reader.join()
-        while (line := self._queue.get()) is not None:
-            self.lines.append(line)
+        while not self._queue.empty():
+            self.lines += filter(None, [self._queue.get()])
         assert self.process.stdout
         self.process.stdout.close()
         return code

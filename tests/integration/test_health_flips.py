@@ -152,6 +152,6 @@ def test_a_bad_reload_changes_nothing(serve, write, webs):
     daemon = serve(config).ready()
     write(example_com=zone([web]).replace("strategy: round-robin", "strategy: round-robbin"))
     daemon.signal(signal.SIGHUP)
-    assert "zones/example.com.yaml:5:15" in daemon.wait_for("round-robbin")
+    assert "zones/example.com.yaml:6:15" in daemon.wait_for("round-robbin")
     daemon.wait_for("nothing changes")
     assert answers(daemon) == {web.host}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from fractions import Fraction
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
 from dnslb.config.model import (
     Backend,
     BackendId,
+    Family,
     Member,
     Pool,
     Prefix,
@@ -19,14 +20,16 @@ from dnslb.config.model import (
     ServiceId,
     WhenDown,
 )
+from dnslb.health.standing import Standing
+from dnslb.policy.compile import Compiler
 from dnslb.policy.plan import Answer, Cycle, Hash, HashChoice, Random, Rcode, WeightedChoice
 from dnslb.policy.strategies import Candidate, Choice, find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dnslb.config.model import Address
-    from dnslb.policy.plan import Node
+    from dnslb.policy.plan import Node, ServicePlan
     from dnslb.policy.strategies import Strategy
 
 ZONE = "example."
@@ -67,6 +70,21 @@ def service(
     when_down: WhenDown = WhenDown(),
 ) -> Service:
     return Service(ServiceId(ZONE, name), of, ttl, answers, when_down)
+
+
+DOWN = Standing(down=frozenset(Family), reason="refused")
+
+
+def compiled(
+    of: Pool,
+    down: str = "",
+    *,
+    standings: Mapping[BackendId, Standing] | None = None,
+    **options: Any,
+) -> ServicePlan:
+    """The plans of a service over `of`, with the backends named in `down` down."""
+    known = {backend(name).id: DOWN for name in down} | dict(standings or {})
+    return Compiler(known).service(service(of, **options))
 
 
 def candidates(
@@ -131,6 +149,11 @@ def spread(node: Node, client: Address | None = None) -> dict[str, Fraction]:
     for leaf, chance in paths(node, client):
         sums[names(leaf)] += chance
     return dict(sums)
+
+
+def even(*answers: str) -> dict[str, Fraction]:
+    """The spread of answers that come equally often."""
+    return {answer: Fraction(1, len(answers)) for answer in answers}
 
 
 def inclusion(node: Node) -> dict[str, Fraction]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -134,6 +135,8 @@ ENGINE_REFUSES = {
     "no-slots": Hash((HashChoice("k", 1, LEAF),), slots=0),
     "prefix-too-long": Hash((HashChoice("k", 1, LEAF),), Prefix(33, 56)),
     "key-of-another-type": Hash((HashChoice(1, 1, LEAF),)),
+    "too-many-choices": Random((WeightedChoice(1, LEAF),) * 65_536),
+    "too-many-slots": Hash((HashChoice("k", 1, LEAF),), slots=65_537),
     "weights-beyond-floats": Random((WeightedChoice(1e308, LEAF), WeightedChoice(1e308, LEAF))),
 }
 
@@ -144,22 +147,29 @@ def test_what_the_engine_refuses_is_told(node):
         compiled(lambda *_: node)
 
 
-def test_an_empty_answer_nests():
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [("failover", {"": 1}), ("round-robin", {"": 0.5, "b": 0.5}), ("all", {"b": 1})],
+)
+def test_an_empty_answer_nests(strategy, expected):
     inner = pool(A, strategy=Own(lambda *_: Answer((), TTL)), name="inner")
-    Compiler({}).service(service(pool(inner, B, strategy="failover")))
+    plan = Compiler({}).service(service(pool(inner, B, strategy=strategy)))
+    assert spread(plan.a) == expected
 
 
-class Nameless(Strategy):
+@dataclass
+class Unhashable(Strategy):
+    """A dataclass compares by its fields, so Python makes it unhashable."""
+
+    name = "unhashable"
+    place: int = 0
+
     def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
-        assert choice
-        return candidates[0].node
+        return choice.join(candidates[self.place :])
 
 
-def test_a_strategy_without_a_name_is_no_crash():
-    try:
-        Compiler({}).service(service(pool(A, strategy=Nameless())))
-    except PlanError as error:
-        assert "name" in str(error)  # noqa: PT017 - a plan is as good as an error
+def test_a_dataclass_is_a_strategy_too():
+    assert spread(Compiler({}).service(service(pool(A, strategy=Unhashable()))).a) == {"a": 1}
 
 
 def test_a_built_in_name_does_not_make_it_built_in():

@@ -60,7 +60,6 @@ def test_built_in(name):
         ("json:", "json has no "),
         ("json:JSONDecoder", "JSONDecoder is no subclass"),
         ("json:Missing", "strategy 'json:Missing': json has no Missing"),
-        ("dnslb.policy.strategies:Strategy", "cannot make a Strategy: TypeError"),
     ],
 )
 def test_what_cannot_be_found_is_told(name, message):
@@ -84,6 +83,30 @@ def test_a_class_that_cannot_be_made_is_told(load):
     )
     with pytest.raises(LookupError, match=r"cannot make a Picky: TypeError: .*factor"):
         find("own_picky:Picky")
+
+
+def test_a_class_that_plans_nothing_is_told(load):
+    load(
+        own_half="""
+            from dnslb.policy.strategies import Strategy
+            class Half(Strategy):
+                name = "half"
+        """
+    )
+    with pytest.raises(LookupError, match=r"cannot make a Half: TypeError: .*plan"):
+        find("own_half:Half")
+
+
+def test_a_class_without_a_name_is_told(load):
+    load(
+        own_mute="""
+            from dnslb.policy.strategies import Strategy
+            class Mute(Strategy):
+                def plan(self, candidates, choice): return candidates[0].node
+        """
+    )
+    with pytest.raises(LookupError, match="'own_mute:Mute': Mute has no `name`"):
+        find("own_mute:Mute")
 
 
 def test_a_failure_is_not_kept(load):

@@ -6,7 +6,7 @@ import enum
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-__all__ = ["Check", "Outcome", "Result"]
+__all__ = ["Check", "Outcome", "Result", "authority"]
 
 
 class Outcome(enum.Enum):
@@ -23,7 +23,7 @@ class Outcome(enum.Enum):
     STATUS = "status"
     BODY = "body"
     DNS = "dns"
-    ERROR = "error"  # the probe itself failed
+    ERROR = "error"  # the probe itself failed, which says nothing about the backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Result:
     detail: str = ""  # for the operator: `HTTP 503, expected 200-399`
     milliseconds: float = 0.0  # from the start of the probe to its end
     load: float | None = None  # as the response reported it
+    note: str = ""  # for the operator: what was odd, though it decided nothing
 
     @property
     def ok(self) -> bool:
@@ -57,4 +58,18 @@ class Check(ABC):
 
     @abstractmethod
     async def probe(self, address: str) -> Result:
-        """Probe `address` once, within `timeout`; never raises but for cancellation."""
+        """Probe `address` (or the name of a target) once, within `timeout`.
+
+        Never raises but for cancellation.
+        """
+
+    def where(self, address: str) -> str:
+        """What a probe of `address` asks, in an operator's words: `192.0.2.10:80 /healthz`."""
+        return authority(address, self.port)
+
+
+def authority(host: str, port: int | None) -> str:
+    """`host:port` as URLs and `Host` headers write it (RFC 3986, section 3.2)."""
+    host = host.rstrip(".")
+    name = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return name if port is None else f"{name}:{port}"

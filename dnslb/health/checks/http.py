@@ -1,171 +1,247 @@
-"""The HTTP(S) check: a response of the right status and, if asked for, the right body.
+"""The HTTP check: one request, on a connection of its own, to the backend's own address.
 
-The connection goes to the backend's address; `host` is what the request, TLS's server name
-indication and the certificate's verification speak of. So a backend is checked as its clients will
-meet it, before any name leads to it.
+The address says where to connect. `host` says who is meant: the `Host` header, the name sent in
+the TLS handshake (SNI) and the name that the certificate must carry.
 """
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
 import re
-import ssl
-import time
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import aiohttp
+from aiohttp import hdrs
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from dnslb import __version__
-from dnslb.health.checks.base import Check, Outcome, Result
-from dnslb.health.checks.net import failure, place
-from dnslb.health.load import HEADER, LoadError, from_json, from_orca
+from dnslb.health.checks.base import Check, Outcome, Result, authority
+from dnslb.health.checks.body import MAX_BODY, broken, read, unpack
+from dnslb.health.checks.network import AddressInfo, Phase, Progress, diagnose, resolve, within
+from dnslb.health.checks.tls import context_for
+from dnslb.health.load import ORCA_HEADER, Report, body_load, orca_load
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Sequence
     from types import SimpleNamespace
 
 __all__ = ["HttpCheck"]
 
-MAX_BODY: Final = 65_536
-"""Octets of a body that are read: enough for a status page, too little to hurt."""
+NOWHERE: Final = "backend.invalid"
+"""The host in the URL, which leads to the backend because the connector's resolver says so
+(RFC 6761, section 6.4: no real name is like it)."""
+
+
+AS_WRITTEN: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "#")
+"""The characters of a path that go out as they are, `%` among them. The others, which no request
+line may hold, are escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpCheck(Check):
-    """Sends one request over a connection of its own and follows no redirect."""
+    """Asks for `path`; passes when status and body are as expected. Redirects are not followed."""
 
     tls: bool = False
     path: str = "/"
-    host: str | None = None  # None: the backend's address
+    host: str | None = None  # None: the address that is probed
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
-    status: tuple[tuple[int, int], ...] = ((200, 399),)  # ranges, both ends included
-    body: str | None = None  # a regular expression that the body has to contain
-    load: str | None = None  # where load is reported: `orca`, or `json:path.to.field`
-    verify: bool = True  # TLS: whether the certificate has to be valid for `host`
-    ca_file: str | None = None  # TLS: trust this file's authorities instead of the system's
+    status: tuple[tuple[int, int], ...] = ((200, 399),)  # ranges that pass, both ends included
+    body: str | None = None  # a regular expression to be found in the first 64 KiB
+    load: str | None = None  # `orca`, or `json:` and the path of a field: `json:stats.load`
+    verify: bool = True
+    ca_file: str | None = None  # a PEM bundle to trust instead of the system's
 
     async def probe(self, address: str) -> Result:
-        """Send the request once and judge the response."""
-        port = self.port or (443 if self.tls else 80)
-        where = place(address, port)
-        phase = _Phase()
-        start = time.perf_counter()
+        """Make one request; its whole first 64 KiB must come in time."""
         try:
-            request = self._request(address, port, phase)
-            result = await asyncio.wait_for(request, self.timeout)
-        except (asyncio.TimeoutError, TimeoutError):
-            return self._late(where, connected=phase.connected)
-        except aiohttp.ClientConnectorDNSError as error:
-            return Result(Outcome.DNS, f"{address} has no address: {error.os_error.strerror}")
-        except aiohttp.ClientConnectorError as error:
-            return failure(error.os_error, where)
-        except aiohttp.ClientConnectorCertificateError as error:
-            return failure(error.certificate_error, where)  # type: ignore[arg-type] # an SSLError
+            context = await context_for(self.ca_file, verify=self.verify) if self.tls else None
+            pattern = re.compile(self.body) if self.body is not None else None
+        except OSError as error:
+            return Result(Outcome.ERROR, f"tls.ca_file {self.ca_file}: {error.strerror or error}")
+        except re.error as error:
+            return Result(Outcome.ERROR, f"expect.body is no regular expression: {error}")
+        progress = Progress(tls=self.tls)
+        request = _Request(self, address, progress, context, pattern)
+        return await within(self.timeout, progress, request.result())
+
+    def where(self, address: str) -> str:
+        """`192.0.2.10:80 /healthz`."""
+        return f"{authority(address, self.effective_port)} {self.path}"
+
+    @property
+    def effective_port(self) -> int:
+        """The port that is connected to."""
+        return self.port or (443 if self.tls else 80)
+
+
+class _Request:
+    """One request and what is made of its response."""
+
+    def __init__(
+        self,
+        check: HttpCheck,
+        address: str,
+        progress: Progress,
+        context: ssl.SSLContext | None,
+        pattern: re.Pattern[str] | None,
+    ) -> None:
+        self._check = check
+        self._address = address
+        self._progress = progress
+        self._context = context
+        self._pattern = pattern
+        # the zone of a link-local address is this machine's own affair (RFC 6874, section 1)
+        self._address_name = address.rstrip(".").partition("%")[0]
+
+    async def result(self) -> Result:
+        infos = await resolve(self._address, self._check.effective_port)
+        self._progress.reached = Phase.CONNECT
+        try:
+            return await self._exchange(infos)
+        except aiohttp.ClientOSError as error:
+            # the connector wraps what happened; a reset on an open connection stands alone
+            cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+            return diagnose(cause, self._progress.phase_of(cause))
         except aiohttp.ServerDisconnectedError as error:
             if isinstance(error.message, str):
-                return Result(Outcome.RESET, f"{where} closed the connection without a response")
-            return Result(Outcome.MALFORMED, f"{where} sent no valid HTTP")
-        except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as error:
-            message = str(getattr(error, "message", "") or error).splitlines()
-            text = message[0].rstrip(": ") if message else "unreadable"
-            return Result(Outcome.MALFORMED, f"{where} sent no valid HTTP: {text[:100]}")
-        except OSError as error:
-            return failure(error, where)
-        except (aiohttp.ClientError, ValueError) as error:
-            return Result(Outcome.ERROR, f"{where}: {error}")
-        return dataclasses.replace(result, milliseconds=1000 * (time.perf_counter() - start))
+                return Result(Outcome.RESET, "connection closed without a response")
+            # the message is what could be parsed
+            return Result(Outcome.MALFORMED, "connection closed within the head of the response")
+        except aiohttp.ClientResponseError as error:
+            return Result(Outcome.MALFORMED, _line(error.message))
+        except aiohttp.ClientPayloadError as error:
+            return broken(error)
 
-    async def _request(self, address: str, port: int, phase: _Phase) -> Result:
-        tracing = aiohttp.TraceConfig()
-        tracing.on_connection_create_end.append(phase.on_connected)
-        context = _context(self.verify, self.ca_file) if self.tls else None
-        host = self.host or (f"[{address}]" if ":" in address else address)
-        default = 443 if self.tls else 80
-        headers = {
-            "Host": host if port == default or self.host else f"{host}:{port}",
-            "User-Agent": f"dnslb/{__version__}",
-            "Accept": "*/*",
-            "Accept-Encoding": "identity",
-            **dict(self.headers),
-        }
-        url = URL.build(scheme="https" if self.tls else "http", host=address, port=port).join(
-            URL(self.path, encoded=True)
+    async def _exchange(self, infos: Sequence[AddressInfo]) -> Result:
+        check = self._check
+        connector = aiohttp.TCPConnector(
+            resolver=_Given(infos),
+            use_dns_cache=False,
+            force_close=True,
+            socket_factory=self._progress.socket,
         )
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(self._connected)
         async with (
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=context or True, force_close=True),
+                connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None),
-                trace_configs=[tracing],
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+                # bodies are unpacked here, with a bound on what comes out
                 auto_decompress=False,
+                trace_configs=[trace],
             ) as session,
             session.request(
-                self.method,
-                url,
-                headers=headers,
+                check.method,
+                _url("https" if check.tls else "http", check.effective_port, check.path),
+                headers=self._headers(),
                 allow_redirects=False,
-                server_hostname=(self.host or address) if self.tls else None,
+                ssl=self._context or False,
+                server_hostname=self._server_name() if check.tls else None,
             ) as response,
         ):
-            return await self._judge(response, place(address, port))
+            if not any(low <= response.status <= high for low, high in check.status):
+                return Result(
+                    Outcome.STATUS, f"HTTP {response.status}, expected {_ranges(check.status)}"
+                )
+            self._progress.reached = Phase.BODY
+            return self._judge(response, await read(response.content))
 
-    async def _judge(self, response: aiohttp.ClientResponse, where: str) -> Result:
-        if not any(low <= response.status <= high for low, high in self.status):
-            wanted = ", ".join(
-                str(low) if low == high else f"{low}-{high}" for low, high in self.status
-            )
-            return Result(Outcome.STATUS, f"HTTP {response.status} from {where}, expected {wanted}")
-        text = ""
-        path = self.load.removeprefix("json:") if self.load and self.load != "orca" else None
-        if self.body is not None or path:
-            text = await _body(response)
-        if self.body is not None and not re.search(self.body, text):
-            return Result(Outcome.BODY, f"the body from {where} does not contain {self.body!r}")
-        try:
-            if path:
-                return Result(Outcome.OK, load=from_json(text, path))
-            if self.load and (report := response.headers.get(HEADER)):
-                return Result(Outcome.OK, load=from_orca(report))
-        except LoadError as error:
-            # a report that cannot be read is no reason to take a backend out
-            return Result(Outcome.OK, f"load from {where}: {error}")
-        return Result(Outcome.OK, f"{where} reports no load" if self.load else "")
-
-    def _late(self, where: str, *, connected: bool) -> Result:
-        if connected:
-            detail = f"no response from {where} within {self.timeout:g} s"
-            return Result(Outcome.READ_TIMEOUT, detail)
-        detail = f"no connection to {where} within {self.timeout:g} s"
-        return Result(Outcome.CONNECT_TIMEOUT, detail)
-
-
-class _Phase:
-    """How far a request got."""
-
-    connected = False
-
-    async def on_connected(
-        self, _: aiohttp.ClientSession, __: SimpleNamespace, ___: object
+    async def _connected(
+        self, session: aiohttp.ClientSession, context: SimpleNamespace, params: object
     ) -> None:
-        self.connected = True
+        del session, context, params
+        self._progress.reached = Phase.READ
+
+    def _headers(self) -> list[tuple[str, str]]:
+        check = self._check
+        port = check.effective_port
+        usual = port == (443 if check.tls else 80)
+        headers = {
+            "Host": self._host(None if usual else port),
+            "User-Agent": f"dnslb/{__version__}",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        }
+        if check.load == "orca":
+            # servers such as Triton and vLLM report only when asked to
+            headers["endpoint-load-metrics-format"] = "text"
+        given = {name.lower() for name, _ in check.headers}
+        own = [(name, value) for name, value in headers.items() if name.lower() not in given]
+        return [*own, *check.headers]
+
+    def _host(self, port: int | None) -> str:
+        host = self._check.host
+        if host is None:
+            return authority(self._address_name, port)
+        # a port in it goes out as written, an IPv6 address in brackets
+        return host if host.count(":") == 1 else authority(host, None)
+
+    def _server_name(self) -> str:
+        """The name for TLS: of `host`, without the port that a `Host` header may carry."""
+        host = self._check.host
+        if host is None:
+            return self._address_name
+        if host.startswith("["):
+            return host[1:].partition("]")[0]
+        return host.partition(":")[0] if host.count(":") == 1 else host
+
+    def _judge(self, response: aiohttp.ClientResponse, raw: bytes) -> Result:
+        check = self._check
+        report = Report(None)
+        if check.load == "orca":
+            report = orca_load(response.headers.get(ORCA_HEADER))
+        in_body = check.load is not None and check.load.startswith("json:")
+        if self._pattern or in_body:
+            try:
+                body = unpack(raw, response.headers.get(hdrs.CONTENT_ENCODING, ""))
+            except ValueError as error:
+                return Result(Outcome.MALFORMED, str(error))
+            if self._pattern and not self._pattern.search(body.decode(errors="replace")):
+                part = f"{len(body)} bytes" if len(body) < MAX_BODY else "first 64 KiB"
+                return Result(Outcome.BODY, f"{check.body} is not in its {part}")
+            if check.load is not None and in_body:
+                report = body_load(body, check.load.removeprefix("json:"))
+        return Result(Outcome.OK, load=report.load, note=report.problem)
 
 
-async def _body(response: aiohttp.ClientResponse) -> str:
-    body = bytearray()
-    while len(body) < MAX_BODY and (chunk := await response.content.read(MAX_BODY - len(body))):
-        body += chunk
-    return body.decode("utf-8", "replace")
+class _Given(AbstractResolver):
+    """Resolves whatever it is asked to the addresses that were found before."""
+
+    def __init__(self, infos: Sequence[AddressInfo]) -> None:
+        self._infos = infos
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily | int = 0
+    ) -> list[ResolveResult]:
+        del family
+        return [
+            ResolveResult(
+                hostname=host, host=str(info[4][0]), port=port, family=info[0], proto=0, flags=0
+            )
+            for info in self._infos
+        ]
+
+    async def close(self) -> None:
+        """Nothing is kept."""
 
 
-@lru_cache
-def _context(verify: bool, ca_file: str | None) -> ssl.SSLContext:  # noqa: FBT001 - a cache's key
-    """A context for clients; kept, since reading the system's authorities takes long."""
-    context = ssl.create_default_context(cafile=ca_file)
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+def _url(scheme: str, port: int, path: str) -> URL:
+    """A URL whose path and query are `path` as it is written."""
+    written = quote(path.removeprefix("/"), safe=AS_WRITTEN)
+    return URL(f"{scheme}://{NOWHERE}:{port}/{written}", encoded=True)
+
+
+def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:
+    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
+
+
+def _line(text: str) -> str:
+    """What a stranger sent, as one printable line."""
+    line = " ".join(text.split())
+    return "".join(char if char.isprintable() else "?" for char in line)[:120]

@@ -1,38 +1,39 @@
-"""The TCP check: the backend accepts a connection."""
+"""The TCP check: passes when a connection is made."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohappyeyeballs
 
 from dnslb.health.checks.base import Check, Outcome, Result
-from dnslb.health.checks.net import failure, place
+from dnslb.health.checks.network import Phase, Progress, resolve, within
+
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["TcpCheck"]
+
+STAGGER: Final = 0.25
+"""Seconds before a name's next address is tried beside the first (RFC 8305, section 5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpCheck(Check):
-    """Connects to `port` and closes. `port` is required."""
+    """Connects to `port`, and closes."""
 
     async def probe(self, address: str) -> Result:
-        """Connect once."""
-        where = place(address, self.port or 0)
-        start = time.perf_counter()
-        try:
-            connecting = asyncio.open_connection(address, self.port)
-            _, writer = await asyncio.wait_for(connecting, self.timeout)
-        except (asyncio.TimeoutError, TimeoutError):
-            return Result(
-                Outcome.CONNECT_TIMEOUT, f"{where} did not answer within {self.timeout:g} s"
-            )
-        except socket.gaierror as error:
-            return Result(Outcome.DNS, f"{address} has no address: {error.strerror}")
-        except OSError as error:
-            return failure(error, where)
-        milliseconds = 1000 * (time.perf_counter() - start)
-        # a reset instead of a goodbye: nothing was sent, and nobody need wait for it
-        writer.transport.abort()
-        return Result(Outcome.OK, milliseconds=milliseconds)
+        """Connect once. A target passes when one of its addresses does."""
+        if self.port is None:
+            return Result(Outcome.ERROR, "a TCP check needs a port")
+        progress = Progress()
+        return await within(self.timeout, progress, _connect(address, self.port, progress))
+
+
+async def _connect(address: str, port: int, progress: Progress) -> Result:
+    infos = await resolve(address, port)
+    progress.reached = Phase.CONNECT
+    connection = await aiohappyeyeballs.start_connection(infos, happy_eyeballs_delay=STAGGER)
+    connection.close()
+    return Result(Outcome.OK)

@@ -51,6 +51,19 @@ pub(crate) struct Tree {
     pub(crate) nodes: Box<[Node]>,
     /// How many of them are cycles.
     cycles: usize,
+    /// How many leading bits of IPv4 and IPv6 addresses any of them looks at: the scope of every
+    /// answer (RFC 7871), since resolvers must not meet scopes that overlap.
+    scope: (u8, u8),
+}
+
+impl Tree {
+    /// The scope of answers to `client`.
+    pub(crate) fn scope(&self, client: IpAddr) -> u8 {
+        match client {
+            IpAddr::V4(_) => self.scope.0,
+            IpAddr::V6(_) => self.scope.1,
+        }
+    }
 }
 
 /// A compiled node.
@@ -177,6 +190,7 @@ impl Tree {
         slots: &mut SlotCache,
     ) -> Result<Self, PlanError> {
         let mut cycles = 0;
+        let mut scope = (0, 0);
         let mut depths: Vec<usize> = Vec::with_capacity(spec.nodes.len());
         let mut nodes = Vec::with_capacity(spec.nodes.len());
         for node in &spec.nodes {
@@ -199,7 +213,10 @@ impl Tree {
                     slots: count,
                     choices,
                     prefix,
-                } => Node::Hash(Hash::compile(*count, choices, *prefix, slots)?),
+                } => {
+                    scope = (scope.0.max(prefix.0), scope.1.max(prefix.1));
+                    Node::Hash(Hash::compile(*count, choices, *prefix, slots)?)
+                }
             });
         }
         if depths.last().ok_or(PlanError::Empty)? > &MAX_DEPTH {
@@ -208,6 +225,7 @@ impl Tree {
         Ok(Self {
             nodes: nodes.into(),
             cycles: cycles as usize,
+            scope,
         })
     }
 }

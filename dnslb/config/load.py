@@ -1,0 +1,155 @@
+"""Loading: from files to a configuration that can be used, or every reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dnslb.config.files import is_file, is_folder, real
+from dnslb.config.model import Config
+from dnslb.config.problem import Problem, Report, shown
+from dnslb.config.serverfile import read_server_file
+from dnslb.config.zonefile import ZoneRead, origin_of, read_yaml_zone, read_zone_file
+from dnslb.errors import ConfigError
+from dnslb.zone.names import ancestors, to_text
+from dnslb.zone.types import AAAA, DS, NS, A
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dnslb.config.serverfile import ServerRead
+    from dnslb.config.spot import Spot
+
+__all__ = ["Examined", "examine", "load"]
+
+YAML: Final = {".yaml", ".yml"}
+MASTER: Final = {".zone"}
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found at a path; `config` is None exactly when there are problems."""
+
+    config: Config | None
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def load(path: Path) -> tuple[Config, tuple[Problem, ...]]:
+    """The configuration at `path` and what should be known of it, in the order of files.
+
+    Raises:
+        ConfigError: it cannot be used; carries all problems of all files.
+    """
+    examined = examine(path)
+    if examined.config is None:
+        raise ConfigError(examined.problems)
+    return examined.config, examined.warnings
+
+
+def examine(path: Path) -> Examined:
+    """Read the configuration at `path` as far as it goes. Raises nothing."""
+    report = Report()
+    path = Path(path)
+    server = read_server_file(path, report)
+    zones = _zones(path, server, report) if server else []
+    problems = tuple(sorted(report.problems))
+    warnings = tuple(sorted(report.warnings))
+    if server is None or problems:
+        return Examined(None, problems, warnings)
+    config = Config(
+        path=path,
+        zones={read.zone.origin: read.zone for read in zones},
+        listen=server.listen,
+        workers=server.workers,
+        state=path.parent / server.state,
+        log_level=server.log_level,
+        log_format=server.log_format,
+    )
+    return Examined(config, problems, warnings)
+
+
+def _zones(path: Path, server: ServerRead, report: Report) -> list[ZoneRead]:
+    files = list(dict.fromkeys(_files(path.parent, server)))
+    found: dict[bytes, ZoneRead] = {}
+    origins: dict[bytes, Path] = {}
+    included: set[Path] = set()
+    # plain files come last: some are parts of others, and no zones by themselves
+    for file in sorted(files, key=lambda file: file.suffix in MASTER):
+        if real(file) in included:
+            continue
+        origin = origin_of(file, report)
+        if origin is None:
+            continue
+        if origin in origins:
+            report.problem(
+                file, f"zone {to_text(origin)} stands already in {shown(origins[origin])}"
+            )
+            continue
+        origins[origin] = file
+        reader = read_zone_file if file.suffix in MASTER else read_yaml_zone
+        read = reader(file, origin, report)
+        if read is not None:
+            found[origin] = read
+            included.update(real(part) for part in read.included)
+    for read in found.values():
+        _check_nested(read, found)
+    return list(found.values())
+
+
+def _files(folder: Path, server: ServerRead) -> Iterator[Path]:
+    """The zone files that the server's `zones` name."""
+    for text, spot in server.zones:
+        path = folder / text
+        if is_folder(path):
+            yield from _in_folder(path, text, spot)
+        elif path.suffix not in YAML | MASTER:
+            if is_file(path):
+                spot.problem(f"{text} is no zone file; they end in .yaml, .yml or .zone")
+            else:
+                spot.problem(
+                    f"there is no folder {text}; create it and put a zone there, as in "
+                    f"{text}/example.com.yaml"
+                )
+        elif not is_file(path):
+            spot.problem(f"there is no file {text}; the path is relative to {shown(spot.file)}")
+        else:
+            yield path
+
+
+def _in_folder(folder: Path, text: str, spot: Spot) -> Iterator[Path]:
+    try:
+        files = sorted(
+            file
+            for file in folder.iterdir()
+            if file.suffix in YAML | MASTER and not file.name.startswith(".")
+        )
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        spot.problem(f"the folder {text} cannot be read: {reason}")
+        return
+    if not files:
+        spot.problem(f"no zones in {text}; a zone is a file such as {text}/example.com.yaml")
+    yield from files
+
+
+def _check_nested(read: ZoneRead, zones: dict[bytes, ZoneRead]) -> None:
+    """Warn of names that are never answered, since a zone among the files begins above them."""
+    types: dict[bytes, set[int]] = {}
+    for rrset in read.zone.rrsets:
+        types.setdefault(rrset.owner, set()).add(rrset.type)
+    for owner, spot in read.owners.items():
+        zone = next((above for above in ancestors(owner) if above in zones), read.origin)
+        if zone == read.origin:
+            continue
+        # a delegation to that zone, and the glue below it, are what belongs here
+        delegated = NS in types.get(zone, ())
+        if delegated and types.get(owner, {0}) <= (
+            {NS, DS, A, AAAA} if owner == zone else {A, AAAA}
+        ):
+            continue
+        spot.warning(
+            f"{to_text(owner)} belongs to the zone in {shown(zones[zone].file)}, "
+            "so it is never answered from here"
+        )

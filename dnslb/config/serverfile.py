@@ -1,0 +1,169 @@
+"""The server's own file, `dnslb.yaml`: where to listen, where the zones are, how to log."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
+
+from pydantic import Field, Tag
+
+from dnslb.config.files import read_text
+from dnslb.config.model import DEFAULT_LISTEN, Listen
+from dnslb.config.shapes import mapping_or_word
+from dnslb.config.spot import Spot
+from dnslb.config.tree import YamlError, parse
+from dnslb.config.validate import read_shape
+from dnslb.config.values import Shape, Text, Texts, items, one_of, worker_count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnslb.config.problem import Report
+
+__all__ = ["ServerRead", "ServerShape", "listen_of", "read_server_file"]
+
+FORMS: Final = "write 192.0.2.1, 192.0.2.1:53, [2001:db8::1]:53 or 2001:db8::1"
+API_PORT: Final = 8053
+
+_WITH_PORT: Final = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?", re.ASCII)
+
+
+class ApiShape(Shape):
+    """The REST API, metrics and dashboard."""
+
+    listen: Text | None = Field(default=None, description="Default 127.0.0.1:8053.")
+    token_file: Text | None = Field(
+        default=None, description="Needed as soon as `listen` is not loopback."
+    )
+
+
+class GeoShape(Shape):
+    """Databases for steering by location; not in this version."""
+
+    city: Text | None = Field(default=None, description="A MaxMind-format database of cities.")
+    asn: Text | None = Field(default=None, description="A MaxMind-format database of AS numbers.")
+
+
+class LogShape(Shape):
+    """What is logged, and how."""
+
+    level: Annotated[str, one_of("debug", "info", "warning", "error")] | None = Field(
+        default=None, description="Default info."
+    )
+    format: Annotated[str, one_of("text", "json")] | None = Field(
+        default=None, description="Default text."
+    )
+
+
+class ServerShape(Shape):
+    """dnslb.yaml."""
+
+    listen: Texts | None = Field(
+        default=None,
+        description="UDP and TCP: address, address:port, [v6]:port; default port 53 everywhere.",
+    )
+    workers: Annotated[int | str, worker_count] | None = Field(
+        default=None, description="Threads that answer: a number, or auto for one per CPU."
+    )
+    zones: Texts | None = Field(
+        default=None, description="Folders and files, relative to this file; default zones."
+    )
+    api: (
+        Annotated[
+            Annotated[str, one_of("off"), Tag("(word)")] | Annotated[ApiShape, Tag("(mapping)")],
+            mapping_or_word,
+        ]
+        | None
+    ) = Field(default=None, description="The REST API, or off.")
+    geo: GeoShape | None = Field(default=None, description="Not in this version.")
+    state: Text | None = Field(
+        default=None, description="Folder of what survives a restart; default .dnslb."
+    )
+    log: LogShape | None = Field(default=None, description="Logging.")
+
+
+@dataclass(slots=True)
+class ServerRead:
+    """What the server's file says, paths resolved."""
+
+    listen: tuple[Listen, ...] = DEFAULT_LISTEN
+    workers: int | None = None
+    state: str = ".dnslb"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    zones: list[tuple[str, Spot]] = field(default_factory=list)
+
+
+def read_server_file(file: Path, report: Report) -> ServerRead | None:
+    """Read `dnslb.yaml`; None when it cannot be read. What is wrong is reported."""
+    missing = (
+        "no such file; create it (an empty one will do: zones are read from the folder zones "
+        "beside it), or see how it works with `dnslb demo`"
+    )
+    text = read_text(file, report, missing=missing)
+    if text is None:
+        return None
+    try:
+        node = parse(text)
+    except YamlError as error:
+        report.problem(file, str(error), error.line, error.column)
+        return None
+    spot = Spot(report, file, node)
+    shape = read_shape(ServerShape, spot, may_be_empty=frozenset()).value
+    result = ServerRead()
+    if shape.listen:
+        result.listen = _listens(shape, spot.at("listen"))
+    if isinstance(shape.workers, int):
+        result.workers = shape.workers
+    if isinstance(shape.api, ApiShape):
+        _check_api(shape.api, spot.at("api"))
+    if shape.geo is not None:
+        spot.at("geo").on_key().warning("steering by location is not in this version")
+    if shape.log:
+        result.log_level = cast("Literal['info']", shape.log.level or result.log_level)
+        result.log_format = cast("Literal['text']", shape.log.format or result.log_format)
+    result.state = shape.state or result.state
+    at_zones = spot.at("zones")
+    result.zones = [(text, at_zones.at(index)) for index, text in items(shape.zones or ["zones"])]
+    return result
+
+
+def listen_of(text: str, default_port: int = 53) -> Listen | None:
+    """`address`, `address:port`, `[v6]:port` or a bare IPv6 address; None for anything else."""
+    try:
+        if text.count(":") > 1 and not text.startswith("["):
+            return Listen(IPv6Address(text), default_port)
+        match = _WITH_PORT.fullmatch(text)
+        if not match:
+            return None
+        port = default_port if match[3] is None else int(match[3])
+        v6 = match[1] is not None
+        address = IPv6Address(match[1]) if v6 else IPv4Address(match[2])
+    except AddressValueError:
+        return None
+    return Listen(address, port) if port <= 0xFFFF else None
+
+
+def _listens(shape: ServerShape, spot: Spot) -> tuple[Listen, ...]:
+    found: dict[Listen, None] = {}
+    for index, text in items(shape.listen):
+        listen = listen_of(text)
+        if listen is None:
+            spot.at(index).problem(f'"{text}" is no address to listen on; {FORMS}')
+        elif listen in found and listen.port:
+            spot.at(index).problem(f"{listen} stands twice")
+        else:
+            found[listen] = None
+    return tuple(found)
+
+
+def _check_api(api: ApiShape, spot: Spot) -> None:
+    if api.listen is None:
+        return
+    listen = listen_of(api.listen, API_PORT)
+    if listen is None:
+        spot.at("listen").problem(f'"{api.listen}" is no address to listen on; {FORMS}')
+    elif not listen.address.is_loopback and api.token_file is None:
+        spot.at("listen").problem(f'{listen} can be reached by others, so a "token_file" is needed')

@@ -1,0 +1,248 @@
+"""The shape of a zone file: its keys and what they take, before their meaning is looked at.
+
+The JSON Schema that editors use is made of these classes, so the descriptions speak to operators.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Discriminator, Field, Tag
+
+from dnslb.config.values import (
+    Count,
+    Flag,
+    Interval,
+    Location,
+    Name,
+    Port,
+    Shape,
+    Statuses,
+    Text,
+    Texts,
+    Timeout,
+    Ttl,
+    Weight,
+    kept,
+    one_of,
+    whole,
+)
+
+__all__ = [
+    "CheckShape",
+    "MemberShape",
+    "PoolShape",
+    "RecordsShape",
+    "ServiceShape",
+    "SoaShape",
+    "WhenDownShape",
+    "ZoneShape",
+    "mapping_or_word",
+]
+
+
+def _word_or_mapping(value: Any) -> str:
+    return "(mapping)" if isinstance(value, dict | Shape) else "(word)"
+
+
+mapping_or_word = Discriminator(_word_or_mapping)
+"""Tells a mapping written in place from a word; the tags can be no keys."""
+
+
+class SoaShape(Shape):
+    """The zone's SOA record; its serial follows the content."""
+
+    contact: Text | None = Field(
+        default=None,
+        description="Mailbox of who answers for the zone; default hostmaster in the zone.",
+    )
+    negative_ttl: Ttl | None = Field(
+        default=None,
+        description="How long resolvers keep that a name or type is missing; default 60.",
+    )
+    ttl: Ttl | None = Field(
+        default=None, description="TTL of the SOA record; default that of the zone."
+    )
+    refresh: Ttl | None = Field(default=None, description="For secondary servers; default 1h.")
+    retry: Ttl | None = Field(default=None, description="For secondary servers; default 15m.")
+    expire: Ttl | None = Field(default=None, description="For secondary servers; default 14d.")
+
+
+class RecordsShape(Shape):
+    """The static records of one owner name, by type; rdata as in zone files."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Texts] = Field(init=False)
+
+    ttl: Ttl | None = Field(
+        default=None, description="TTL of these records; default that of the zone."
+    )
+
+
+class ExpectShape(Shape):
+    """What a response has to be for a check to pass."""
+
+    status: Statuses | None = Field(
+        default=None, description="Status codes: 200, 200-399, or a list; default 200-399."
+    )
+    body: Text | None = Field(
+        default=None,
+        description="A regular expression that the first 64 KiB of the body must contain.",
+    )
+
+
+class TlsShape(Shape):
+    """How a check uses TLS."""
+
+    verify: Flag | None = Field(
+        default=None, description="Whether the certificate must be valid for `host`; default true."
+    )
+    ca_file: Text | None = Field(
+        default=None,
+        description="Authorities to trust instead of the system's; relative to this file.",
+    )
+
+
+class CheckShape(Shape):
+    """How it is found out whether a backend works."""
+
+    type: Text | None = Field(
+        default=None,
+        description="The protocol: http, https or tcp.",
+        json_schema_extra={"enum": ["http", "https", "tcp"]},
+    )
+    port: Port | None = Field(
+        default=None, description="Where to connect; default the protocol's own."
+    )
+    path: Text | None = Field(default=None, description="What to ask for; default /.")
+    host: Text | None = Field(
+        default=None, description="Host of the request and of the certificate; default the address."
+    )
+    method: Text | None = Field(default=None, description="Method of the request; default GET.")
+    headers: dict[str, Text] | None = Field(
+        default=None, description="Further headers of the request."
+    )
+    expect: ExpectShape | None = Field(default=None, description="What the response has to be.")
+    load: Text | None = Field(
+        default=None, description="Where the response tells the load: orca, or json:field.path."
+    )
+    tls: TlsShape | None = Field(default=None, description="How TLS is used, with type https.")
+    interval: Interval | None = Field(default=None, description="Between two probes; default 10s.")
+    timeout: Timeout | None = Field(default=None, description="For one probe in all; default 3s.")
+    rise: Count | None = Field(default=None, description="Passes in a row that make up; default 2.")
+    fall: Count | None = Field(
+        default=None, description="Failures in a row that make down; default 3."
+    )
+    address: Text | None = Field(
+        default=None, description="Where to probe instead of the backend's own address."
+    )
+
+
+CheckRef = Annotated[
+    Annotated[Name, Tag("(word)")] | Annotated[CheckShape, Tag("(mapping)")], mapping_or_word
+]
+"""A check's name, or a check written in place."""
+
+
+class MemberShape(Shape):
+    """One place in a pool: a backend, by address or target, or another pool."""
+
+    name: Name | None = Field(
+        default=None, description="Unique in the pool; default the address or target."
+    )
+    address: Texts | None = Field(
+        default=None, description="IPv4 and IPv6 addresses of the backend."
+    )
+    target: Text | None = Field(default=None, description="A CNAME instead of addresses.")
+    pool: Text | None = Field(default=None, description="Another pool of this zone.")
+    weight: Weight | None = Field(
+        default=None, description="Its share; 0: no new answers; default 1."
+    )
+    check: CheckRef | None = Field(
+        default=None, description="A check's name, `none`, or keys that override the pool's check."
+    )
+    network: Any = Field(default=None, description="Steering by location; not in this version.")
+    continent: Any = Field(default=None, description="Steering by location; not in this version.")
+    country: Any = Field(default=None, description="Steering by location; not in this version.")
+    subdivision: Any = Field(default=None, description="Steering by location; not in this version.")
+    city: Any = Field(default=None, description="Steering by location; not in this version.")
+    asn: Any = Field(default=None, description="Steering by location; not in this version.")
+
+
+class PrefixShape(Shape):
+    """How many leading bits of a client's address make its network."""
+
+    v4: Annotated[int, whole(1, 32)] | None = Field(default=None, description="Default 24.")
+    v6: Annotated[int, whole(1, 128)] | None = Field(default=None, description="Default 56.")
+
+
+class PoolShape(Shape):
+    """A strategy over members."""
+
+    strategy: Text | None = Field(
+        default=None,
+        description="weighted, round-robin (default), least-load, subnet, failover, fastest, all, "
+        "or your own as package.module:Class.",
+    )
+    check: CheckRef | None = Field(
+        default=None, description="The members' check: a name, or written in place; default none."
+    )
+    members: list[Annotated[MemberShape, kept]] | None = Field(
+        default=None, description="Backends and pools, in the order that strategies respect."
+    )
+    min_up: Annotated[int, whole(1, 10_000)] | None = Field(
+        default=None, description="With fewer members up the pool is down; default 1."
+    )
+    prefix: PrefixShape | None = Field(default=None, description="For the strategy subnet.")
+    location: Location | None = Field(default=None, description="[latitude, longitude] in degrees.")
+
+
+class WhenDownShape(Shape):
+    """The answer of a service when everything under it is down: a sorry page."""
+
+    address: Texts | None = Field(default=None, description="Its addresses.")
+    target: Text | None = Field(default=None, description="A CNAME to it.")
+
+
+class ServiceShape(PoolShape):
+    """A name that is balanced: over a pool, or over the members written here."""
+
+    pool: Text | None = Field(default=None, description="The pool that answers.")
+    ttl: Ttl | None = Field(default=None, description="TTL of the answers; default 30.")
+    answers: Count | None = Field(
+        default=None, description="How many backends one response carries; default 1."
+    )
+    when_down: (
+        Annotated[
+            Annotated[str, one_of("serve-all", "nodata", "servfail"), Tag("(word)")]
+            | Annotated[WhenDownShape, Tag("(mapping)")],
+            mapping_or_word,
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="The answer when all is down: serve-all (default), nodata, servfail, or a "
+        "mapping with an address or a target.",
+    )
+
+
+class ZoneShape(Shape):
+    """A zone; its origin is the file's name."""
+
+    ttl: Ttl | None = Field(default=None, description="TTL of static records; default 300.")
+    nameservers: Texts | None = Field(
+        default=None, description="The zone's name servers, the first first."
+    )
+    soa: SoaShape | None = Field(default=None, description="The zone's SOA record.")
+    records: dict[str, RecordsShape] | None = Field(
+        default=None,
+        description="Static records by owner name: relative, or @ for the zone itself.",
+    )
+    include: Texts | None = Field(
+        default=None, description="Master files with further static records; relative to this file."
+    )
+    checks: dict[str, CheckShape] | None = Field(default=None, description="Checks by name.")
+    pools: dict[str, PoolShape] | None = Field(default=None, description="Pools by name.")
+    services: dict[str, ServiceShape] | None = Field(
+        default=None, description="Balanced names: relative, wildcards, or @ for the zone itself."
+    )

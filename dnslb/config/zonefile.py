@@ -1,0 +1,191 @@
+"""One zone file to one zone: shape, meaning, rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from dnslb.config.checks import Checks
+from dnslb.config.content import Content
+from dnslb.config.files import is_file, read_text
+from dnslb.config.members import Members
+from dnslb.config.model import Zone
+from dnslb.config.pools import PoolDraft, Pools
+from dnslb.config.rules import check_content, check_services
+from dnslb.config.services import read_services, resolved
+from dnslb.config.shapes import ZoneShape
+from dnslb.config.soa import make_soa, serial_of
+from dnslb.config.spot import Spot
+from dnslb.config.static import read_master, read_nameservers, read_records
+from dnslb.config.tree import YamlError, parse
+from dnslb.config.validate import read_shape
+from dnslb.config.values import items
+from dnslb.zone.names import from_text, lower, to_text
+from dnslb.zone.types import NS, SOA
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnslb.config.content import Placed
+    from dnslb.config.model import Pool, Service
+    from dnslb.config.problem import Problem, Report
+    from dnslb.config.services import ServiceDraft
+    from dnslb.config.validate import Shaped
+
+__all__ = ["ZoneRead", "origin_of", "read_tree", "read_yaml_zone", "read_zone_file"]
+
+TTL: Final = 300
+MAY_BE_EMPTY: Final = frozenset({"records", "checks", "pools", "services", "include", "soa"})
+
+
+@dataclass(slots=True)
+class ZoneRead:
+    """A zone that was read, as far as it could be."""
+
+    file: Path
+    origin: bytes
+    zone: Zone
+    owners: dict[bytes, Spot]  # where each owner name was first written
+    included: list[Path] = field(default_factory=list)
+
+
+def origin_of(file: Path, report: Report) -> bytes | None:
+    """The origin of the zone in `file`, which is the file's name; None when it is no name."""
+    text = file.name[: -len(file.suffix)]
+    try:
+        return lower(from_text(f"{text.rstrip('.')}."))
+    except ValueError as error:
+        message = f"a zone file is named by its origin, and {text} is no domain name: {error}"
+        report.problem(file, message)
+        return None
+
+
+def read_tree(file: Path, text: str, report: Report) -> Spot | None:
+    """The YAML in `text`; None when it is none, which is reported."""
+    try:
+        node = parse(text)
+    except YamlError as error:
+        report.problem(file, str(error), error.line, error.column)
+        return None
+    place = (node.line, node.column) if node else (1, 1)
+    return Spot(report, file, node, place=place)
+
+
+def read_yaml_zone(file: Path, origin: bytes, report: Report) -> ZoneRead | None:
+    """The zone in a YAML file; what is wrong is reported, and the rest read all the same."""
+    text = read_text(file, report)
+    spot = None if text is None else read_tree(file, text, report)
+    if spot is None:
+        return None
+    before = set(report.problems)
+    shaped = read_shape(ZoneShape, spot, may_be_empty=MAY_BE_EMPTY)
+    return _YamlZone(shaped, spot, origin, before).read()
+
+
+class _YamlZone:
+    def __init__(
+        self, shaped: Shaped[ZoneShape], spot: Spot, origin: bytes, before: set[Problem]
+    ) -> None:
+        self._shaped = shaped
+        self._shape = shaped.value
+        self._spot = spot
+        self._origin = origin
+        self._name = to_text(origin)
+        self._ttl = TTL if shaped.value.ttl is None else shaped.value.ttl
+        self._included: list[Path] = []
+        self._before = before
+
+    def read(self) -> ZoneRead:
+        drafts, services, pools = self._services()
+        nameservers = self._nameservers()
+        records = list(read_records(self._shape, self._spot, self._origin, self._ttl))
+        records += self._includes(has_nameservers=bool(nameservers))
+        content = Content(self._origin, [*nameservers, *records], (draft.owner for draft in drafts))
+        check_content(content, nameservers)
+        by_owner = {draft.owner: (draft.spot, services.get(draft.name)) for draft in drafts}
+        check_services(content, by_owner)
+        rrsets = content.rrsets()
+        serial = serial_of(rrsets, services.values())
+        primary = nameservers[0].rdata if nameservers else self._origin
+        soa = make_soa(
+            self._shape.soa, self._spot.at("soa"), self._origin, primary, self._ttl, serial
+        )
+        owners = {draft.owner: draft.spot.on_key() for draft in drafts}
+        for record in records:
+            owners.setdefault(record.owner, record.spot)
+        zone = Zone(self._name, (soa, *rrsets), services, pools)
+        return ZoneRead(self._spot.file, self._origin, zone, owners, self._included)
+
+    def _services(self) -> tuple[list[ServiceDraft], dict[str, Service], dict[str, Pool]]:
+        shaped, spot = self._shaped, self._spot
+        checks = Checks(shaped, spot.at("checks"))
+        members = Members(self._name, self._origin, checks, shaped)
+        pools = Pools(self._name, members, checks)
+        for name, shape in (shaped.value.pools or {}).items():
+            here = spot.at("pools", name)
+            pools.add(PoolDraft(name, shape, here, shaped.damaged("pools", name)))
+        drafts = read_services(shaped, spot.at("services"), self._origin, pools)
+        known = spot.at("pools").names if "pools" in spot.names else []
+        built = pools.resolve(known)
+        services = resolved(drafts, built, known, self._name, self._origin)
+        if not spot.report.problems.keys() - self._before:
+            checks.tell_unused()
+            pools.tell_unused(draft.pool for draft in drafts if draft.pool)
+        return drafts, services, built
+
+    def _nameservers(self) -> list[Placed]:
+        found = read_nameservers(self._shape, self._spot, self._origin, self._ttl)
+        if not items(self._shape.nameservers) and not self._shaped.damaged("nameservers"):
+            self._spot.problem(
+                'needs "nameservers", the names that the parent zone delegates to, as in '
+                f"nameservers: [ns1.{self._name}]"
+            )
+        return found
+
+    def _includes(self, *, has_nameservers: bool) -> list[Placed]:
+        records: list[Placed] = []
+        for index, text in items(self._shape.include):
+            spot = self._spot.at("include").at(index)
+            file = self._spot.file.parent / text
+            if not is_file(file):
+                spot.problem(f"there is no file {text}; the path is relative to this file's folder")
+                continue
+            self._included.append(file)
+            for record in read_master(file, spot.report, self._origin, self._ttl) or []:
+                if record.type == SOA:
+                    record.spot.problem('the SOA record is made from the key "soa"; remove it here')
+                elif record.type == NS and record.owner == self._origin and has_nameservers:
+                    record.spot.problem(
+                        'the zone\'s own NS records are made from "nameservers"; remove them here'
+                    )
+                else:
+                    records.append(record)
+        return records
+
+
+def read_zone_file(file: Path, origin: bytes, report: Report) -> ZoneRead | None:
+    """The zone in a plain master file, with its own SOA and NS records."""
+    before = len(report.problems)
+    records = read_master(file, report, origin, TTL)
+    if records is None:
+        return None
+    readable = len(report.problems) == before
+    whole = Spot(report, file)
+    soas = [record for record in records if record.type == SOA]
+    for record in soas:
+        if record.owner != origin:
+            record.spot.problem(f"an SOA record stands at the origin, {to_text(origin)}")
+    for record in soas[1:]:
+        record.spot.problem("a zone has one SOA record")
+    if readable and not soas:
+        whole.problem("needs an SOA record")
+    content = Content(origin, records, ())
+    nameservers = content.at(origin, NS)
+    if readable and not nameservers:
+        whole.problem("needs NS records at its origin")
+    check_content(content, nameservers)
+    owners: dict[bytes, Spot] = {}
+    for record in records:
+        owners.setdefault(record.owner, record.spot)
+    zone = Zone(to_text(origin), tuple(content.rrsets()), {}, {})
+    return ZoneRead(file, origin, zone, owners)

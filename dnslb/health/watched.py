@@ -1,0 +1,128 @@
+"""One backend under watch: which probes speak for it, and what they say together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dnslb.config.model import Family
+from dnslb.health.scheduler import ProbeKey
+from dnslb.health.standing import ALWAYS_UP, OperatorState, Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from dnslb.config.model import Backend
+    from dnslb.health.history import History
+
+__all__ = ["Before", "Watched"]
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was known of a backend under the previous configuration."""
+
+    backend: Backend
+    standing: Standing
+
+
+class Watched:
+    """A backend and its probes.
+
+    What was known `before` holds until the probes that are new have a result.
+    """
+
+    __slots__ = ("_before", "_keys", "_known", "backend", "families", "is_new", "keys")
+
+    def __init__(self, backend: Backend, before: Before | None = None) -> None:
+        self.backend = backend
+        self.is_new = before is None
+        self.families: frozenset[Family] = frozenset()  # those that are watched
+        self.keys: tuple[ProbeKey, ...] = ()
+        if backend.check is None:
+            return
+        self._before = before.standing if before else ALWAYS_UP
+        self._known = _families(before.backend) if before else frozenset()
+        self._keys = {family: tuple(_keys(backend, family)) for family in _families(backend)}
+        self.families = frozenset(self._keys)
+        self.keys = tuple(dict.fromkeys(key for keys in self._keys.values() for key in keys))
+
+    def over(self, families: Collection[Family]) -> str:
+        """` over IPv6`, or nothing when these are all that the backend has."""
+        words = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
+        some = [word for family, word in words.items() if family in families]
+        return "" if self.families <= set(families) else f" over {' and '.join(some)}"
+
+    def only_failed_by(
+        self, key: ProbeKey, histories: Mapping[ProbeKey, History]
+    ) -> frozenset[Family]:
+        """The families that are down for this probe's verdict and for no other's."""
+        return frozenset(
+            family
+            for family, keys in self._keys.items()
+            if [each for each in keys if histories[each].verdict is False] == [key]
+        )
+
+    def standing(
+        self,
+        histories: Mapping[ProbeKey, History],
+        state: OperatorState = OperatorState.AUTO,
+    ) -> Standing:
+        """Where the backend stands: its families' verdicts, its worst load and latency."""
+        if not self.keys:
+            return ALWAYS_UP if state is OperatorState.AUTO else Standing(state=state)
+        before = self._before
+        down = frozenset(
+            family
+            for family, keys in self._keys.items()
+            if self._is_down(family, [histories[key].verdict for key in keys])
+        )
+        speaking = [histories[key] for key in self.keys if histories[key].verdict]
+        waiting = any(histories[key].last is None for key in self.keys)
+        load = _most(history.load for history in speaking)
+        latency = _most(history.latency for history in speaking)
+        return Standing(
+            down,
+            before.load if load is None and waiting else load,
+            before.latency if latency is None and waiting else latency,
+            state,
+            self._reason(histories) if down else "",
+        )
+
+    def _is_down(self, family: Family, verdicts: Collection[bool | None]) -> bool:
+        if False in verdicts:
+            return True
+        if None in verdicts:
+            return family not in self._known or family in self._before.down
+        return False
+
+    def _reason(self, histories: Mapping[ProbeKey, History]) -> str:
+        """Why, in an operator's words; the first of several reasons stands for all."""
+        against = [key for key in self.keys if not histories[key].verdict]
+        failed = [key for key in against if histories[key].failure]
+        if not failed:
+            return self._before.reason or f"no result yet; {against[0]}"
+        more = f" and {len(against) - 1} more" if len(against) > 1 else ""
+        return f"{histories[failed[0]].failure}; {failed[0]}{more}"
+
+
+def _families(backend: Backend) -> frozenset[Family]:
+    return frozenset(family for family in Family if backend.has(family))
+
+
+def _keys(backend: Backend, family: Family) -> Iterable[ProbeKey]:
+    check = backend.check
+    if check is None:
+        return
+    if check.address is not None:
+        yield ProbeKey(check, check.address)
+    elif backend.target is not None:
+        # with its final dot, a name is not found in the hosts file
+        yield ProbeKey(check, backend.target.rstrip("."))
+    else:
+        for address in backend.of(family):
+            yield ProbeKey(check, str(address))
+
+
+def _most(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)

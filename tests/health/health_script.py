@@ -1,0 +1,95 @@
+"""Checks and time that a test writes out beforehand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dnslb.health.checks.base import Check, Outcome, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OK = Result(Outcome.OK, milliseconds=10.0)
+REFUSED = Result(Outcome.REFUSED, "it refuses")
+
+
+@dataclass(eq=False)
+class Backends:
+    """What is at each address: a result, or an exception that the probe ends with."""
+
+    results: dict[str, Result | Exception] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    stuck: set[str] = field(default_factory=set)  # addresses whose probes never end
+    meanwhile: Callable[[], None] = lambda: None  # happens while a probe waits
+    busy: int = 0
+    busiest: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedCheck(Check):
+    """Asks a `Backends` instead of the network."""
+
+    backends: Backends
+
+    async def probe(self, address: str) -> Result:
+        there = self.backends
+        there.asked.append(address)
+        there.busy += 1
+        there.busiest = max(there.busiest, there.busy)
+        try:
+            await asyncio.sleep(0)
+            there.meanwhile()
+            if address in there.stuck:
+                await asyncio.Event().wait()
+        finally:
+            there.busy -= 1
+        result = there.results.get(address, OK)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+
+class Time:
+    """A `sleep` that lasts until the test says so, and a clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.pauses: list[float] = []
+        self._sleepers: list[asyncio.Event] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        event = asyncio.Event()
+        self._sleepers.append(event)
+        await event.wait()
+
+    def clock(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+    async def pass_by(self) -> None:
+        """Let everyone who sleeps wake, and wait until all sleep again."""
+        sleepers, self._sleepers = self._sleepers, []
+        for event in sleepers:
+            event.set()
+        await settle()
+
+
+async def settle() -> None:
+    """Let every task run until it waits for something that only the test brings."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def longest(_: float, most: float) -> float:
+    """A `uniform` that always draws the most."""
+    return most
+
+
+def shortest(least: float, _: float) -> float:
+    """A `uniform` that always draws the least."""
+    return least
