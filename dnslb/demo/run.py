@@ -39,6 +39,12 @@ PORT: Final = 5300
 ASK_EVERY: Final = 0.2
 """Seconds between two queries of the demo's own."""
 
+REFRESH: Final = 0.25
+"""Seconds between two looks of the screen at what happens."""
+
+WINDOW: Final = 10.0
+"""Seconds over which shares are shown."""
+
 SUMMARY_EVERY: Final = 2.0
 """Seconds between two lines where output is no terminal."""
 
@@ -62,11 +68,14 @@ class _Demo:
         self._done = asyncio.Event()
         self._recent: deque[str] = deque(maxlen=9)
         self._tasks: set[asyncio.Task[object]] = set()
-        self._events = Events(4)
+        self._events = Events(6)
+        self._past: deque[dict[str, int]] = deque(maxlen=round(WINDOW / REFRESH))
 
     async def start(self, folder: Path) -> None:
         """Start backends and server; returns when it answers."""
-        logging.getLogger("dnslb").addHandler(self._events)
+        logger = logging.getLogger("dnslb")
+        logger.addHandler(self._events)
+        logger.setLevel(logging.INFO)
         for backend in self._backends:
             await backend.start()
         try:
@@ -116,7 +125,7 @@ class _Demo:
         with Live(self._screen(), console=console, screen=True, auto_refresh=False) as live:
             while not self._done.is_set():
                 live.update(self._screen(), refresh=True)
-                await self._pause(0.25)
+                await self._pause(REFRESH)
 
     async def _lines(self, console: Console) -> None:
         for line, what in dig_lines(self._port):
@@ -146,6 +155,11 @@ class _Demo:
             return []
         standings = self._server.monitor.standings()
         answers = self._server.stats()["answers"]
+        counts = {
+            backend.name: answers.get((f"{ZONE}.", "www", "www", backend.name), 0)
+            for backend in self._backends
+        }
+        self._past.append(counts)
         rows = []
         for backend in self._backends:
             standing = standings.get(BackendId(f"{ZONE}.", "www", backend.name))
@@ -154,7 +168,8 @@ class _Demo:
                     backend,
                     up=not (standing and standing.down),
                     reason=standing.reason if standing else "",
-                    answers=answers.get((f"{ZONE}.", "www", "www", backend.name), 0),
+                    answers=counts[backend.name],
+                    lately=counts[backend.name] - self._past[0][backend.name],
                 )
             )
         return rows

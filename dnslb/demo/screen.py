@@ -36,11 +36,14 @@ BAR: Final = 24
 class Row:
     """What is known of one backend now."""
 
-    def __init__(self, backend: DemoBackend, *, up: bool, reason: str, answers: int) -> None:
+    def __init__(
+        self, backend: DemoBackend, *, up: bool, reason: str, answers: int, lately: int
+    ) -> None:
         self.backend = backend
         self.up = up
         self.reason = reason
-        self.answers = answers
+        self.answers = answers  # since the start
+        self.lately = lately  # in the last seconds
 
 
 class Events(logging.Handler):
@@ -51,7 +54,9 @@ class Events(logging.Handler):
         self.lines: deque[str] = deque(maxlen=count)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one line."""
+        """Keep one line; of the pools, which all have the same backends, that of www speaks."""
+        if record.getMessage().startswith("backend ") and "backend www/" not in record.getMessage():
+            return
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         self.lines.append(f"{clock} {record.getMessage()}")
 
@@ -69,12 +74,21 @@ def render(
 ) -> RenderableType:
     """The whole screen."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("key", "backend", "address", "weight", "verdict", "share", "answers", ""):
+    for heading in (
+        "key",
+        "backend",
+        "address",
+        "weight",
+        "verdict",
+        "share in the last 10 s",
+        "answers",
+        "",
+    ):
         table.add_column(heading, justify="right" if heading in {"weight", "answers"} else "left")
-    total = sum(row.answers for row in rows) or 1
+    total = sum(row.lately for row in rows) or 1
     for key, row in enumerate(rows, 1):
         backend = row.backend
-        filled = round(BAR * row.answers / total)
+        filled = round(BAR * row.lately / total)
         table.add_row(
             str(key),
             backend.name,
