@@ -129,6 +129,10 @@ def _syntax(problem: str, text: str, line: int, column: int) -> str:
         return "not valid YAML: a tab cannot indent; use spaces"
     if at and at in "@`%":
         return f'not valid YAML: {at} cannot begin a value; quote it, as in "{at}"'
+    if "mapping values are not allowed" in problem:
+        return "not valid YAML: a second colon and space; quote the value"
+    if at == ":":
+        return 'not valid YAML: what begins with a colon needs quotes, as in "::1"'
     if before.endswith(("*", "&")):
         return f'not valid YAML: what begins with {before[-1]} needs quotes, as in "*.dev"'
     return f"not valid YAML: {problem}"

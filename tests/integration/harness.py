@@ -107,6 +107,15 @@ class Daemon:
         """The rdata of the answer section, as text."""
         return [str(record.rdata) for record in self.ask(name, qtype, **options).rr]
 
+    def settled(self, name: str, address: str, *, seen: bool) -> None:
+        """Wait until what a log line announced shows: `address` is in answers, or in none."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            met = {self.addresses(name, subnet=f"10.{number}.0.0/16")[0] for number in range(256)}
+            if (address in met) is seen:
+                return
+        pytest.fail(f"{address} is {'not yet' if seen else 'still'} in answers")
+
     def count(self, name: str, queries: int, qtype: str = "A") -> Counter[str]:
         """How often each first address came."""
         counts: Counter[str] = Counter()

@@ -1,0 +1,121 @@
+"""The keys of dnslb.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from configs import NS, ZONE, good, lines, warned, write
+
+from dnslb.config.load import examine
+from dnslb.config.serverfile import listen_of
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("192.0.2.1", "192.0.2.1:53"),
+        ("192.0.2.1:5353", "192.0.2.1:5353"),
+        ("192.0.2.1:0", "192.0.2.1:0"),
+        ("::", "[::]:53"),
+        ("2001:db8::1", "[2001:db8::1]:53"),
+        ("[2001:db8::1]", "[2001:db8::1]:53"),
+        ("[2001:db8::1]:5353", "[2001:db8::1]:5353"),
+    ],
+)
+def test_listen(text, expected):
+    assert str(listen_of(text)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "localhost", "192.0.2", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:x", ":53", "*:53",
+     "[192.0.2.1]:53", "[::1", "::1]:53", "[]:53", "1:2", "2001:db8::1::53", "192.0.2.1:\u0661"],
+)  # fmt: skip
+def test_no_listen(text):
+    assert listen_of(text) is None
+
+
+def test_all_keys(tmp_path):
+    server = (
+        "listen: [127.0.0.1:0, '[::1]:5353']\nworkers: 3\nzones: [zones]\napi: off\n"
+        "state: /var/lib/dnslb\nlog: {level: debug, format: json}\n"
+    )
+    config = good(tmp_path, NS, server)
+    assert [str(listen) for listen in config.listen] == ["127.0.0.1:0", "[::1]:5353"]
+    assert config.workers == 3
+    assert config.state == Path("/var/lib/dnslb")
+    assert (config.log_level, config.log_format) == ("debug", "json")
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "workers: auto\n",
+        "listen: 127.0.0.1\n",
+        "api: {}\n",
+        "api: {listen: 127.0.0.1}\n",
+        "api: {listen: '[::1]:9000'}\n",
+        "api: {listen: 192.0.2.1, token_file: t}\n",
+        "state: here\n",
+        "# nothing\n",
+    ],
+)
+def test_fine(tmp_path, server):
+    good(tmp_path, NS, server)
+
+
+FORMS = "is no address to listen on; write 192.0.2.1, 192.0.2.1:53, [2001:db8::1]:53 or 2001:db8::1"
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        ("listen: localhost", [f'1:9: listen: "localhost" {FORMS}']),
+        ("listen: [0::1, 0::1]", ["1:16: listen[1]: [::1]:53 stands twice"]),
+        (
+            "listen: [::1]",
+            ['1:10: not valid YAML: what begins with a colon needs quotes, as in "::1"'],
+        ),
+        ("listen: 53", ['1:9: listen: must be text; quote it: "53"']),
+        ("workers: 0", ["1:10: workers: must be auto or a whole number, 1 to 1,024"]),
+        ("workers: many", ["1:10: workers: must be auto or a whole number, 1 to 1,024"]),
+        ("zone: x", ['1:1: unknown key "zone"; did you mean "zones"?']),
+        ("api: on", ['1:6: api: unknown word "on"; there is off']),
+        ("api: {port: 1}", ['1:7: api: unknown key "port"; there are listen and token_file']),
+        ("api: {listen: x}", [f'1:15: api.listen: "x" {FORMS}']),
+        (
+            "api: {listen: 192.0.2.1}",
+            [
+                (
+                    "1:15: api.listen: 192.0.2.1:8053 can be reached by others, "
+                    'so a "token_file" is needed'
+                )
+            ],
+        ),
+        (
+            "log: {level: warn, format: xml}",
+            [
+                '1:14: log.level: unknown word "warn"; did you mean "warning"?',
+                '1:28: log.format: unknown word "xml"; there are text and json',
+            ],
+        ),
+        ("state:", ["1:7: state: has no value; write one, or remove the key"]),
+        ("- listen", ["1:1: must be a mapping of keys to values"]),
+        ("listen: [", ["2:1: not valid YAML: did not find expected node content"]),
+    ],
+)
+def test_problems(tmp_path, monkeypatch, server, expected):
+    monkeypatch.chdir(tmp_path)
+    examined = examine(write(tmp_path, {"dnslb.yaml": f"{server}\n", ZONE: NS}))
+    assert lines(examined, "dnslb.yaml") == expected
+
+
+def test_geo_is_for_later(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    server = "geo: {city: c.mmdb, asn: a.mmdb}\n"
+    examined = examine(write(tmp_path, {"dnslb.yaml": server, ZONE: NS}))
+    assert examined.problems == ()
+    assert warned(examined, "dnslb.yaml") == [
+        "1:1: geo: steering by location is not in this version"
+    ]
