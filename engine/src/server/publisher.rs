@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::plan::{PlanError, Plans, ServiceKey, ServicePlan, ServiceSpec, SlotCache};
+use crate::plan::{self, PlanError, Plans, ServiceKey, ServicePlan, ServiceSpec, SlotCache};
 use crate::snapshot::Snapshot;
 use crate::stats::{Counters, Drop, Transport};
 use crate::wire::Rcode;
@@ -40,7 +40,7 @@ pub enum PublishError {
 #[derive(Default)]
 pub(super) struct Publisher {
     places: HashMap<ServiceKey, u32>,
-    tallies: HashMap<BackendKey, u32>,
+    tallies: Tallies,
     counters: Vec<Arc<Counters>>,
     slots: SlotCache,
     /// Snapshots that workers may still look at; the last reference is dropped here, never by them.
@@ -51,7 +51,7 @@ impl Publisher {
     /// New counters for a worker, which count everything published so far.
     pub(super) fn counters(&mut self, transport: Transport) -> Arc<Counters> {
         let counters = Arc::new(Counters::new(transport));
-        counters.reserve(self.tallies.len());
+        counters.reserve(self.tallies.count as usize);
         self.counters.push(Arc::clone(&counters));
         counters
     }
@@ -95,10 +95,8 @@ impl Publisher {
                 .places
                 .get(key)
                 .and_then(|&place| current.plans.get(place as usize));
-            let tallies = &mut self.tallies;
-            let plan = ServicePlan::new(compiled, before.map(|plan| &**plan), |backend| {
-                tally(tallies, key, backend)
-            });
+            let tallies = self.tallies.of(key);
+            let plan = ServicePlan::new(compiled, before.map(|plan| &**plan), tallies);
             plans[place as usize] = Some(Arc::new(plan));
         }
         let plans: Option<Vec<_>> = plans.into_iter().collect();
@@ -109,7 +107,7 @@ impl Publisher {
             return Err(PublishError::Planless(zone, name));
         };
         for counters in &self.counters {
-            counters.reserve(self.tallies.len());
+            counters.reserve(self.tallies.count as usize);
         }
         if let Some(zones) = zones {
             self.places = number(zones);
@@ -149,11 +147,13 @@ impl Publisher {
                 *stats.drops.entry(reason.name()).or_default() += counters.drops(place);
             }
         }
-        for (key, &index) in &self.tallies {
-            let count = |counters: &Arc<Counters>| counters.tallied(index as usize);
-            stats
-                .answers
-                .insert(key.clone(), self.counters.iter().map(count).sum());
+        for ((zone, service), places) in &self.tallies.places {
+            for ((pool, name), &place) in places {
+                let count = |counters: &Arc<Counters>| counters.tallied(place as usize);
+                let key = (zone.clone(), service.clone(), pool.clone(), name.clone());
+                let sum = self.counters.iter().map(count).sum();
+                stats.answers.insert(key, sum);
+            }
         }
         stats
     }
@@ -172,14 +172,27 @@ fn number(zones: &[ZoneSpec]) -> HashMap<ServiceKey, u32> {
     places
 }
 
-/// The tally of a backend's answers for a service, made on first sight and kept for good: counters
-/// never go back, not even when a backend leaves the configuration and returns.
-fn tally(
-    tallies: &mut HashMap<BackendKey, u32>,
-    (zone, service): &ServiceKey,
-    (pool, name): &crate::plan::BackendKey,
-) -> u32 {
-    let next = tallies.len() as u32;
-    let key = (zone.clone(), service.clone(), pool.clone(), name.clone());
-    *tallies.entry(key).or_insert(next)
+/// The tallies of every service's backends, made on first sight and kept for good: counters never go
+/// back, not even when a backend leaves the configuration and returns.
+#[derive(Default)]
+struct Tallies {
+    places: HashMap<ServiceKey, HashMap<plan::BackendKey, u32>>,
+    count: u32,
+}
+
+impl Tallies {
+    /// The backends of one service, to be asked for the place of each.
+    fn of(&mut self, service: &ServiceKey) -> impl FnMut(&plan::BackendKey) -> u32 {
+        let count = &mut self.count;
+        let places = self.places.entry(service.clone()).or_default();
+        move |backend| {
+            if let Some(&place) = places.get(backend) {
+                return place;
+            }
+            let place = *count;
+            *count += 1;
+            places.insert(backend.clone(), place);
+            place
+        }
+    }
 }
