@@ -49,11 +49,14 @@ $(TOOLS): pyproject.toml
 		{ echo 'dnslb needs Python 3.10 or later; name one with: make PYTHON=python3.x' >&2; exit 1; }
 	@command -v cargo >/dev/null || \
 		{ echo 'dnslb needs a Rust toolchain (cargo): https://rustup.rs, or your system'"'"'s packages' >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --disable-pip-version-check --group dev
+	@echo 'Installing the development tools into $(VENV) ...'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --group dev
 	@touch $@
 
 $(BUILT): $(TOOLS) $(SOURCES)
-	$(BIN)/maturin develop --quiet --release --locked
+	@echo 'Building the engine and installing dnslb into $(VENV) (a minute or two the first time) ...'
+	@$(BIN)/maturin develop --quiet --release --locked >$(VENV)/build.log 2>&1 || \
+		{ cat $(VENV)/build.log >&2; exit 1; }
 	@touch $@

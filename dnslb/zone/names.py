@@ -51,8 +51,8 @@ def from_text(text: str, origin: bytes = ROOT) -> bytes:
     absolute = parts[-1] == b""
     if absolute:
         parts.pop()
-    if not all(parts):
-        raise ValueError("a label is empty" if text else "a name is empty")
+    if not all(parts) or not text:
+        raise ValueError("a label is empty" if text else "it is empty")
     name = from_labels(parts)
     return name if absolute else _joined(name[:-1] + origin)
 

@@ -56,17 +56,12 @@ def parse_rdata(number: int, tokens: Sequence[Token], origin: bytes) -> bytes:
 
 def rdata_text(number: int, rdata: bytes) -> str:
     r"""`rdata` in zone-file format; in the form of RFC 3597 where nothing better is known."""
-    name = type_name(number)
-    if name in {"TXT", "SPF"}:
-        return " ".join(f'"{_string_text(label)}"' for label in _strings(rdata))
     try:
-        text = str(_class(name).parse(DNSBuffer(rdata), len(rdata)).toZone())
-        text = text.replace(" echconfig=", " ech=")  # dnslib's name for it is that of a draft
+        text = _text(type_name(number), rdata)
         # what does not read back as the same is not shown
         faithful = parse_rdata(number, words(text), ROOT) == rdata
-    # dnslib's decoders raise what comes up when they meet what they do not expect
-    except Exception:  # noqa: BLE001
-        faithful = False
+    except Exception:  # noqa: BLE001 - dnslib's decoders raise whatever comes up
+        return _generic_text(rdata)
     return text if faithful else _generic_text(rdata)
 
 
@@ -110,8 +105,15 @@ def _well_formed(name: str, rdata: bytes) -> bool:
         return bool(rdata)
     try:
         return _packed(dnslib.RDMAP[name].parse(DNSBuffer(rdata), len(rdata))) == rdata
-    except Exception:  # noqa: BLE001 - as in rdata_text
+    except Exception:  # noqa: BLE001 - dnslib's decoders raise whatever comes up
         return False
+
+
+def _text(name: str, rdata: bytes) -> str:
+    if name in {"TXT", "SPF"}:
+        return " ".join(f'"{_string_text(string)}"' for string in _strings(rdata))
+    text = str(_class(name).parse(DNSBuffer(rdata), len(rdata)).toZone())
+    return text.replace(" echconfig=", " ech=")  # dnslib's name for it is that of a draft
 
 
 def _generic_text(rdata: bytes) -> str:

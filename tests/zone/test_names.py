@@ -78,7 +78,7 @@ def test_the_longest_name():
     longest = ".".join(["a" * 63] * 3 + ["a" * 61]) + "."
     assert len(from_text(longest)) == 255
     with pytest.raises(ValueError, match="256 octets"):
-        from_text(f"b{longest}"[:63] + longest[62:])
+        from_text(longest[:-1] + "a.")
 
 
 LABELS = st.lists(st.binary(min_size=1, max_size=63), max_size=4).filter(

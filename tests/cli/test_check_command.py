@@ -1,0 +1,93 @@
+"""`dnslb check` and `dnslb schema`, as operators and scripts meet them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dnslb.cli import main
+from dnslb.config.schema import schema
+
+ROOT = Path(__file__).parents[2]
+GOOD = "nameservers: [ns.example.net.]\nservices: {www: {members: [{address: 192.0.2.1}]}}\n"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "zones").mkdir()
+
+    def run(*arguments: str):
+        return CliRunner().invoke(main, arguments, catch_exceptions=False)
+
+    return run
+
+
+def zone(text: str) -> None:
+    Path("zones/example.com.yaml").write_text(text)
+    Path("dnslb.yaml").touch()
+
+
+def test_fine(run):
+    zone(GOOD)
+    result = run("check")
+    assert result.exit_code == 0
+    assert result.stdout == "dnslb.yaml: 1 zone, 1 service, 1 pool, 1 backend; no problems\n"
+    assert result.stderr == ""
+
+
+def test_warnings(run):
+    zone(GOOD + "checks: {c: {type: http}}\n")
+    result = run("check")
+    assert result.exit_code == 0
+    assert result.stdout == "dnslb.yaml: 1 zone, 1 service, 1 pool, 1 backend; 1 warning\n"
+    assert result.stderr == (
+        "zones/example.com.yaml:3:10: warning: checks.c: nothing uses this check\n"
+    )
+
+
+def test_problems_and_warnings_in_order_of_place(run):
+    zone(GOOD + "records: {a: {TXT: b c, A: x}}\nttl: -1\n")
+    result = run("check")
+    assert result.exit_code == 2
+    assert result.stdout == "dnslb.yaml: 2 problems, 1 warning\n"
+    assert [line.split(": ")[0] for line in result.stderr.splitlines()] == [
+        "zones/example.com.yaml:3:20",
+        "zones/example.com.yaml:3:28",
+        "zones/example.com.yaml:4:6",
+    ]
+
+
+def test_another_file(run):
+    Path("other.yaml").write_text("zones: nowhere\n")
+    result = run("check", "other.yaml")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("other.yaml:1:8: zones: there is no folder nowhere")
+
+
+def test_no_file(run):
+    result = run("check")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("dnslb.yaml:1:1: no such file")
+    assert result.stdout == "dnslb.yaml: 1 problem\n"
+
+
+def test_the_examples(run, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    result = run("check")
+    assert result.exit_code == 0
+    assert result.stdout.endswith("; no problems\n")
+
+
+@pytest.mark.parametrize("kind", ["zone", "server"])
+def test_schema(run, kind):
+    result = run("schema", kind)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == schema(kind)
+
+
+def test_schema_of_zones_is_the_default(run):
+    assert run("schema").stdout == run("schema", "zone").stdout
