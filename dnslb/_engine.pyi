@@ -5,7 +5,7 @@ and never calls back into Python. Every method may be called from any thread.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypedDict
+from typing import Protocol, TypedDict, final, type_check_only
 
 from typing_extensions import Self
 
@@ -13,9 +13,12 @@ from dnslb.config.model import ServiceId
 from dnslb.policy.plan import ServicePlan
 from dnslb.zone.records import RRset
 
+__all__ = ["Engine", "__version__"]
+
 __version__: str
 """The version of the package that the extension was built with."""
 
+@type_check_only
 class ZoneData(Protocol):
     """A zone as the engine takes it."""
 
@@ -29,6 +32,7 @@ class ZoneData(Protocol):
     def services(self) -> Sequence[tuple[bytes, ServiceId]]:
         """The owner names, in wire format, of the zone's services."""
 
+@type_check_only
 class Stats(TypedDict):
     """Counters since the engine was made, summed over all workers."""
 
@@ -37,6 +41,7 @@ class Stats(TypedDict):
     drops: dict[str, int]  # reason: packets that got no answer
     answers: dict[tuple[str, str, str, str], int]  # (zone, service, pool, backend): answers with it
 
+@final
 class Engine:
     """Zones and plans, the sockets that serve them, and the threads that answer."""
 
