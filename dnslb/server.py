@@ -16,6 +16,7 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from dnslb import log as logs
 from dnslb.config.load import load
 from dnslb.config.model import DEFAULT_LISTEN, Listen
 from dnslb.engine import new_engine
@@ -24,11 +25,11 @@ from dnslb.health.monitor import Monitor
 from dnslb.publisher import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from dnslb._engine import Stats
-    from dnslb.config.model import BackendId, Config
+    from dnslb.config.model import Backend, BackendId, Config
 
 __all__ = ["Server", "serve"]
 
@@ -81,10 +82,7 @@ class Server:
         Raises:
             PlanError: a strategy failed, or a plan is beyond the engine's bounds.
         """
-        backends = list(self.config.backends())
-        self.monitor.configure(backends)
-        timeouts = [backend.check.timeout for backend in backends if backend.check]
-        await self.monitor.first_round(min(max(timeouts, default=0.0) + 0.5, MAX_GRACE))
+        await self._check(self.config.backends())
         await self._publisher.replace(self.config)
         self._publishing = asyncio.create_task(self._publisher.run(), name="publish")
         self._engine.start()
@@ -108,18 +106,18 @@ class Server:
                 log.warning("%s", warning)
             if (config.listen, config.workers) != (self.config.listen, self.config.workers):
                 log.warning("listen and workers take effect at the next start")
-            old = self.config
-            backends = list(config.backends())
-            self.monitor.configure(backends)
-            timeouts = [backend.check.timeout for backend in backends if backend.check]
-            await self.monitor.first_round(min(max(timeouts, default=0.0) + 0.5, MAX_GRACE))
+            # the old configuration is in force until the new one is published, so both are watched
+            both = {backend.id: backend for backend in self.config.backends()}
+            both |= {backend.id: backend for backend in config.backends()}
+            await self._check(both.values())
             try:
                 await self._publisher.replace(config)
             except PlanError as error:
-                self.monitor.configure(old.backends())
+                self.monitor.configure(self.config.backends())
                 log.error("reload: %s, so nothing changes", error)
                 return False
             self.config = config
+            self.monitor.configure(config.backends())
             log.info("reloaded: %s", describe(config))
             return True
 
@@ -143,6 +141,13 @@ class Server:
             Listen(item.address, port) for item, (_, port) in zip(wanted, bound, strict=True)
         )
 
+    async def _check(self, backends: Iterable[Backend]) -> None:
+        """Watch `backends`, and wait until each has had a result."""
+        backends = list(backends)
+        self.monitor.configure(backends)
+        timeouts = [backend.check.timeout for backend in backends if backend.check]
+        await self.monitor.first_round(min(max(timeouts, default=0.0) + 0.5, MAX_GRACE))
+
     def _on_change(self, backends: frozenset[BackendId]) -> None:
         self._publisher.changed(backends)
 
@@ -157,16 +162,21 @@ async def serve(path: Path, ready: Callable[[str], None]) -> None:
         DnslbError: as `Server` says.
     """
     config, warnings = load(path)
+    logs.configure(config.log_level, config.log_format)
     for warning in warnings:
         log.warning("%s", warning)
     server = Server(config)
     server.bind()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    reloads: set[asyncio.Task[bool]] = set()
+    reloads: set[asyncio.Task[None]] = set()
 
-    def reload() -> None:
-        task = loop.create_task(server.reload(), name="reload")
+    async def reload() -> None:
+        if await server.reload():
+            logs.configure(server.config.log_level, server.config.log_format)
+
+    def on_hangup() -> None:
+        task = loop.create_task(reload(), name="reload")
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
@@ -178,7 +188,7 @@ async def serve(path: Path, ready: Callable[[str], None]) -> None:
         await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
             await starting
-            loop.add_signal_handler(signal.SIGHUP, reload)
+            loop.add_signal_handler(signal.SIGHUP, on_hangup)
             ready(f"ready: {', '.join(map(str, server.listening))}: {describe(config)}")
             await stopping
         log.info("stopping")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 from pydantic import Field, Tag
 
@@ -15,7 +15,7 @@ from dnslb.config.shapes import mapping_or_word
 from dnslb.config.spot import Spot
 from dnslb.config.tree import YamlError, parse
 from dnslb.config.validate import read_shape
-from dnslb.config.values import Shape, Text, Texts, items, one_of, worker_count
+from dnslb.config.values import Rule, Shape, Text, Texts, items, one_of, wrong
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +28,17 @@ FORMS: Final = "write 192.0.2.1, 192.0.2.1:53, [2001:db8::1]:53 or 2001:db8::1"
 API_PORT: Final = 8053
 
 _WITH_PORT: Final = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?", re.ASCII)
+
+
+def _workers(value: Any) -> Any:
+    if value != "auto" and not (type(value) is int and 1 <= value <= 1024):
+        raise wrong("must be auto or a whole number, 1 to 1,024")
+    return value
+
+
+_WORKERS: Final = Rule(
+    _workers, {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 1024}]}
+)
 
 
 class ApiShape(Shape):
@@ -64,7 +75,7 @@ class ServerShape(Shape):
         default=None,
         description="UDP and TCP: address, address:port, [v6]:port; default port 53 everywhere.",
     )
-    workers: Annotated[int | str, worker_count] | None = Field(
+    workers: Annotated[int | str, _WORKERS] | None = Field(
         default=None, description="Threads that answer: a number, or auto for one per CPU."
     )
     zones: Texts | None = Field(

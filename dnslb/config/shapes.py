@@ -72,7 +72,7 @@ class RecordsShape(Shape):
     """The static records of one owner name, by type; rdata as in zone files."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Texts] = Field(init=False)
+    __pydantic_extra__: dict[str, Texts]
 
     ttl: Ttl | None = Field(
         default=None, description="TTL of these records; default that of the zone."

@@ -26,6 +26,7 @@ __all__ = [
     "Location",
     "Name",
     "Port",
+    "Rule",
     "Shape",
     "Statuses",
     "Text",
@@ -38,7 +39,7 @@ __all__ = [
     "kept",
     "one_of",
     "whole",
-    "worker_count",
+    "wrong",
 ]
 
 T = TypeVar("T")
@@ -242,17 +243,6 @@ Statuses = Annotated[
 ]
 """Ranges of status codes, both ends included."""
 
-
-def _workers(value: Any) -> Any:
-    if value != "auto" and not (type(value) is int and 1 <= value <= 1024):
-        raise wrong("must be auto or a whole number, 1 to 1,024")
-    return value
-
-
-worker_count: Final = Rule(
-    _workers, {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 1024}]}
-)
-"""The rule for the number of threads that answer."""
 
 Count = Annotated[int, whole(1, 100)]
 Weight = Annotated[int, whole(0, 1_000_000)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from click.testing import CliRunner
 
 from dnslb.cli import main
 from dnslb.config.schema import schema
@@ -15,13 +15,21 @@ ROOT = Path(__file__).parents[2]
 GOOD = "nameservers: [ns.example.net.]\nservices: {www: {members: [{address: 192.0.2.1}]}}\n"
 
 
+class Result(NamedTuple):
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "zones").mkdir()
 
-    def run(*arguments: str):
-        return CliRunner().invoke(main, arguments, catch_exceptions=False)
+    def run(*arguments: str) -> Result:
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        return Result(caught.value.code or 0, *capsys.readouterr())
 
     return run
 

@@ -28,11 +28,12 @@ def demo():
     watchdog.cancel()
 
 
-def until(process, text):
+def until(process, *texts, without="\0"):
+    """The next line that holds all of `texts`, and not `without`."""
     for line in process.stdout:
-        if text in line:
+        if all(text in line for text in texts) and without not in line:
             return line
-    pytest.fail(f"the demo never said {text!r}")
+    pytest.fail(f"the demo never said {texts}")
 
 
 def press(process, key):
@@ -47,8 +48,9 @@ def test_stopping_and_starting_a_backend_changes_the_answers(demo):
     hosts = {str(ask(port, "www.example.com").rr[0].rdata) for _ in range(6)}
     assert len(hosts) in {1, 3}  # one where the system has a single loopback address
     press(demo, "1")
-    assert "alpha is down" in until(demo, "alpha is down")
+    until(demo, "alpha is down (refused: ")
+    until(demo, "alpha 0 %")
     press(demo, "1")
-    until(demo, "alpha 50 %")
+    until(demo, "www.example.com: alpha", without="alpha 0 %")
     press(demo, "q")
     assert demo.wait(PATIENCE) == 0

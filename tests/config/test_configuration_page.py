@@ -1,0 +1,39 @@
+"""docs/configuration.md names every key and every record type."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+from configs import NS, lines, look
+
+from dnslb.config.schema import schema
+from dnslb.zone.readers import READERS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
+CONDITIONS = {"network", "continent", "country", "subdivision", "city", "asn"}  # for later
+
+
+def keys() -> set[str]:
+    found: set[str] = set()
+    for kind in ("zone", "server"):
+        made = schema(kind)
+        for shape in [made, *made["$defs"].values()]:
+            found |= set(shape.get("properties", {}))
+    return found - CONDITIONS
+
+
+@pytest.mark.parametrize("key", sorted(keys()))
+def test_every_key_is_there(key):
+    assert any(f"{start}{key}{end}" in PAGE for start in "`.{ " for end in "`:,.")
+
+
+def test_every_type_is_there():
+    section = PAGE.partition("Types with a form of their own: ")[2].partition(". DNAME")[0]
+    assert sorted(section.replace("\n", " ").split(", ")) == sorted(set(READERS) - {"DNAME", "SOA"})
+
+
+def test_the_records_shown_are_right(tmp_path):
+    section = PAGE.partition("### records\n")[2].partition("Under each owner")[0]
+    assert lines(look(tmp_path, NS + textwrap.dedent(section).lstrip("\n"))) == []
