@@ -1,6 +1,6 @@
 """Each member gets the share of its weight.
 
-weights 3:2:1          ─▶ Cycle of 6 steps: a b a c b a, exact over every full turn
+weights 3:2:1          ─▶ Cycle of 6 steps: a b a b a c, exact over every full turn
 a turn of > 1024 steps ─▶ Random with the same shares on average
 weight 0               ─▶ left out, unless all that is up has weight 0
 """
