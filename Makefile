@@ -40,6 +40,7 @@ bench: $(BUILT) ## CPU per answered query, beside other servers in the same run
 	cd engine && cargo build --quiet --locked --release --example echo
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/control.py
+	$(BIN)/python bench/death.py
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) engine/target dnslb/_engine*.so

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from dnslb import log as logs
+from dnslb.config.describe import counted, describe
 from dnslb.config.load import load
 from dnslb.config.model import DEFAULT_LISTEN, Listen
 from dnslb.engine import new_engine
@@ -99,8 +100,8 @@ class Server:
             except ConfigError as error:
                 for problem in error.problems:
                     log.error("%s", problem)
-                count = len(error.problems)
-                log.error("reload: %d problems, so nothing changes", count)
+                count = counted(len(error.problems), "problem")
+                log.error("reload: %s, so nothing changes", count)
                 return False
             for warning in warnings:
                 log.warning("%s", warning)
@@ -197,16 +198,6 @@ async def serve(path: Path, ready: Callable[[str], None]) -> None:
             task.cancel()
         await asyncio.gather(starting, stopping, *reloads, return_exceptions=True)
         await server.stop()
-
-
-def describe(config: Config) -> str:
-    """What a configuration holds, in one line."""
-    counts = (
-        (len(config.zones), "zone"),
-        (sum(1 for _ in config.services()), "service"),
-        (sum(1 for _ in config.backends()), "backend"),
-    )
-    return ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
 
 
 _NO_IPV6: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from dnslb import __version__
+from dnslb.config.describe import counted
 from dnslb.errors import ConfigError, DnslbError
 
 __all__ = ["main"]
@@ -34,8 +35,8 @@ class _Verbs(click.Group):
             return super().invoke(ctx)
         except ConfigError as error:
             click.echo(str(error), err=True)
-            count = len(error.problems)
-            click.echo(f"{count} problem{'' if count == 1 else 's'}; nothing was started", err=True)
+            count = counted(len(error.problems), "problem")
+            click.echo(f"dnslb: the configuration has {count}", err=True)
             sys.exit(2)
         except DnslbError as error:
             click.echo(f"dnslb: {error}", err=True)
