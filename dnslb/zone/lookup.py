@@ -91,6 +91,8 @@ class ZoneIndex:
     def _at(self, owner: Labels, rtype: int) -> Found:
         rrsets = self._rrsets.get(owner, {})
         service = self._services.get(owner)
+        if rtype == ANY and CNAME in rrsets:
+            return Found(Kind.RRSET, owner, rrsets[CNAME])
         if rtype == ANY and (rrsets or service):
             return Found(Kind.ANY, owner)
         if rtype in rrsets:

@@ -189,9 +189,6 @@ impl Reply<'_, '_> {
         client: IpAddr,
         owner: u16,
     ) -> Result<bool, Full> {
-        if self.query.qtype == rtype::ANY {
-            return Ok(false);
-        }
         let Some(tree) = plan.tree(self.query.qtype) else {
             return Ok(false);
         };
@@ -228,14 +225,20 @@ impl Reply<'_, '_> {
     ) -> Result<Option<(&'s [u8], u16)>, Full> {
         let zones = &snapshot.zones;
         let qtype = self.query.qtype;
-        if qtype == rtype::ANY {
-            self.writer.records(ANY_ANSWER, owner)?;
-            self.answers = self.answers.saturating_add(1);
-            return Ok(None);
-        }
-        if let Some(set) = zones.set(node, qtype) {
+        let wanted = if qtype == rtype::ANY {
+            // a CNAME alone is a minimal answer (RFC 8482 section 4.2), and stands alone anyway
+            rtype::CNAME
+        } else {
+            qtype
+        };
+        if let Some(set) = zones.set(node, wanted) {
             self.writer.records(zones.records(set), owner)?;
             self.answers = self.answers.saturating_add(set.count);
+            return Ok(None);
+        }
+        if qtype == rtype::ANY && !zones.is_empty(node) {
+            self.writer.records(ANY_ANSWER, owner)?;
+            self.answers = self.answers.saturating_add(1);
             return Ok(None);
         }
         let Some(cname) = zones.set(node, rtype::CNAME) else {

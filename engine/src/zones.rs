@@ -170,6 +170,12 @@ impl Zones {
         self.sets(node).iter().find(|set| set.rtype == rtype)
     }
 
+    /// Whether nothing stands at `node`: it exists for what is below it (RFC 4592 section 2.2.2).
+    #[must_use]
+    pub fn is_empty(&self, node: &Node) -> bool {
+        node.set_count == 0 && node.service == NONE
+    }
+
     /// The records of an `RRset`.
     #[inline]
     #[must_use]
