@@ -46,6 +46,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
         self._failing: set[ServiceId] = set()
+        self._down: set[ServiceId] = set()
 
     async def replace(self, config: Config) -> None:
         """Publish all of `config`. On an error the old snapshot stays in force.
@@ -58,9 +59,14 @@ class Publisher:
             for backend in service.pool.backends():
                 holders.setdefault(backend.id, []).append(service)
         async with self._turn:
-            await asyncio.to_thread(_publish_all, self._engine, config, dict(self._standings()))
+            compiler = Compiler(dict(self._standings()))
+            await asyncio.to_thread(_publish_all, self._engine, config, compiler)
             self._holders = holders
             self._failing.clear()
+            services = list(config.services())
+            self._down &= {service.id for service in services}
+            for service in services:
+                self._tell(service, up=compiler.is_up(service))
 
     def changed(self, backends: Iterable[BackendId]) -> None:
         """Have the plans that hold `backends` compiled anew, soon."""
@@ -98,6 +104,7 @@ class Publisher:
                 self._failed(service, error)
             else:
                 self._failing.discard(service.id)
+            self._tell(service, up=compiler.is_up(service))
         try:
             generation = self._engine.publish(plans)
         except ValueError as error:
@@ -105,14 +112,23 @@ class Publisher:
         else:
             log.debug("generation %d: %d services", generation, len(plans))
 
+    def _tell(self, service: Service, *, up: bool) -> None:
+        """Log when a service goes over to `when_down`, and when it comes back."""
+        if up and service.id in self._down:
+            self._down.discard(service.id)
+            log.info("service %s up", service.id)
+        elif not up and service.id not in self._down:
+            self._down.add(service.id)
+            action = service.when_down.action
+            log.warning("service %s down: everything under it is; when_down %s", service.id, action)
+
     def _failed(self, service: Service, error: PlanError) -> None:
         if service.id not in self._failing:
             self._failing.add(service.id)
             log.error("service %s keeps the plan in force: %s", service.id, error)
 
 
-def _publish_all(engine: Engine, config: Config, standings: Mapping[BackendId, Standing]) -> None:
-    compiler = Compiler(standings)
+def _publish_all(engine: Engine, config: Config, compiler: Compiler) -> None:
     plans = {service.id: compiler.service(service) for service in config.services()}
     zones = [engine_zone(zone) for zone in config.zones.values()]
     try:

@@ -183,6 +183,8 @@ async def serve(path: Path, ready: Callable[[str], None]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    early = asyncio.Event()  # a reload asked for before there is anything to reload
+    loop.add_signal_handler(signal.SIGHUP, early.set)
     starting = asyncio.create_task(server.start(), name="start")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     try:
@@ -191,6 +193,8 @@ async def serve(path: Path, ready: Callable[[str], None]) -> None:
             await starting
             loop.add_signal_handler(signal.SIGHUP, on_hangup)
             ready(f"ready: {', '.join(map(str, server.listening))}: {describe(config)}")
+            if early.is_set():
+                on_hangup()
             await stopping
         log.info("stopping")
     finally:

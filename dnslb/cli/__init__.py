@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Final
 
@@ -47,3 +48,16 @@ class _Verbs(click.Group):
 @click.version_option(__version__, prog_name="dnslb")
 def main() -> None:
     """An authoritative DNS server that balances load."""
+    _fill_standard_files()
+
+
+def _fill_standard_files() -> None:
+    """Open what of standard input, output and error is closed.
+
+    Otherwise the next file to be opened, a socket perhaps, takes its place.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from dnslb.cli.arguments import CONFIG, DEFAULT_CONFIG
 from dnslb.config.describe import counted, describe
 from dnslb.config.load import examine
 from dnslb.config.problem import shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["command"]
 
 
 @click.command("check")
-@click.argument(
-    "config", type=click.Path(path_type=Path), default=Path("dnslb.yaml"), metavar="[CONFIG]"
-)
+@click.argument("config", type=CONFIG, default=DEFAULT_CONFIG, metavar="[CONFIG]")
 def command(config: Path) -> None:
     """Check CONFIG (default dnslb.yaml) and its zones; print every problem with its place.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import ip_interface
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,14 +11,18 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from dnslb.cli.arguments import CONFIG, DEFAULT_CONFIG
 from dnslb.config.load import load
 from dnslb.config.model import Family
 from dnslb.health.standing import Standing
 from dnslb.policy.explain import explain, matching
+from dnslb.zone.lookup import Kind
 from dnslb.zone.names import from_text
 from dnslb.zone.types import type_number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dnslb.config.model import Address, BackendId, Config
     from dnslb.policy.explain import Explanation, MemberView, PoolView
 
@@ -42,8 +45,8 @@ __all__ = ["command"]
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
-    default=Path("dnslb.yaml"),
+    type=CONFIG,
+    default=DEFAULT_CONFIG,
     show_default=True,
     help="The configuration to explain.",
 )
@@ -62,7 +65,7 @@ def command(name: str, rtype: str, client: str | None, down: tuple[str, ...], co
     if number is None:
         raise click.BadParameter(f"{rtype!r} is no record type", param_hint="TYPE")
     explanation = explain(loaded, wire, number, _standings(loaded, down), _client(client))
-    show(explanation, Console(highlight=False, soft_wrap=True))
+    show(explanation, Console(highlight=False, soft_wrap=True, width=10_000))
 
 
 def _client(text: str | None) -> Address | None:
@@ -98,9 +101,12 @@ def show(explanation: Explanation, console: Console) -> None:
     console.print(f"[bold]{escape(question.name)} {question.type}[/]{whom}")
     if explanation.zone is None or explanation.kind is None:
         console.print("zone      none of ours: REFUSED")
+        if escape(question.name).count(".") == 1:
+            console.print("          names are absolute: www.example.com rather than www")
         return
     console.print(f"zone      {escape(explanation.zone)}")
-    console.print(f"found     {escape(explanation.owner or '')}: {explanation.kind.value}")
+    where = question.name if explanation.kind is Kind.NXDOMAIN else explanation.owner or ""
+    console.print(f"found     {escape(where)}: {explanation.kind.value}")
     for record in explanation.records:
         console.print(f"          {escape(record)}")
     service, pool = explanation.service, explanation.pool

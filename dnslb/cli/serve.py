@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
+from typing import TYPE_CHECKING
 
 import click
 import uvloop
 
 from dnslb import log, server
+from dnslb.cli.arguments import CONFIG, DEFAULT_CONFIG
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["command"]
 
 
 @click.command("serve")
-@click.argument(
-    "config", type=click.Path(path_type=Path), default=Path("dnslb.yaml"), metavar="[CONFIG]"
-)
+@click.argument("config", type=CONFIG, default=DEFAULT_CONFIG, metavar="[CONFIG]")
 def command(config: Path) -> None:
     """Run the server that CONFIG (default dnslb.yaml) describes.
 
@@ -23,4 +26,10 @@ def command(config: Path) -> None:
     SIGTERM answers what has been received and stops.
     """
     log.configure()
-    uvloop.run(server.serve(config, click.echo))
+    uvloop.run(server.serve(config, _say))
+
+
+def _say(line: str) -> None:
+    # whoever reads the line may be gone, or their disk full: no reason to stop answering
+    with contextlib.suppress(OSError):
+        print(line, flush=True)

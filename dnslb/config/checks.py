@@ -7,6 +7,7 @@ and what is wrong with the result is told at the key that brought it about.
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,7 @@ from dnslb.health.checks.tcp import TcpCheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from dnslb.config.spot import Spot
     from dnslb.config.validate import Shaped
@@ -174,6 +176,16 @@ def _check_keys(draft: CheckDraft, kind: str) -> None:
             spot.on_key().problem('"tls" means nothing to an http check; use type: https')
 
 
+def _check_authorities(path: Path, spot: Spot) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        spot.problem("holds no certificate in PEM form")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        spot.problem(f"cannot be read: {reason}")
+
+
 def _check_times(draft: CheckDraft) -> None:
     interval = draft.values.get("interval", _DEFAULT.interval)
     timeout = draft.values.get("timeout", _DEFAULT.timeout)
@@ -206,6 +218,8 @@ def _http(draft: CheckDraft) -> dict[str, Any]:
                 spot.problem(
                     f"there is no file {value}; the path is relative to this file's folder"
                 )
+            else:
+                _check_authorities(path, spot)
             found["ca_file"] = str(path)
     if headers:
         found["headers"] = tuple(headers)

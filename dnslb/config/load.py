@@ -11,7 +11,9 @@ from dnslb.config.model import Config
 from dnslb.config.problem import Problem, Report, shown
 from dnslb.config.serverfile import read_server_file
 from dnslb.config.zonefile import ZoneRead, origin_of, read_yaml_zone, read_zone_file
-from dnslb.errors import ConfigError
+from dnslb.errors import ConfigError, PlanError
+from dnslb.policy.compile import Compiler
+from dnslb.policy.strategies import BUILT_IN
 from dnslb.zone.names import ancestors, to_text
 from dnslb.zone.types import AAAA, DS, NS, A
 
@@ -67,7 +69,25 @@ def examine(path: Path) -> Examined:
         log_level=server.log_level,
         log_format=server.log_format,
     )
-    return Examined(config, problems, warnings)
+    unsound = tuple(_unsound(config))
+    return Examined(None if unsound else config, unsound, warnings)
+
+
+def _unsound(config: Config) -> Iterator[Problem]:
+    """What is wrong with the plans that operators' own strategies make when all is up."""
+    built_in = {id(strategy) for strategy in BUILT_IN.values()}
+    pools = [pool for zone in config.zones.values() for pool in zone.pools.values()]
+    if all(id(pool.strategy) in built_in for pool in pools):
+        return
+    compiler = Compiler({})
+    told = set()
+    for service in config.services():
+        try:
+            compiler.service(service)
+        except PlanError as error:
+            if str(error) not in told:
+                told.add(str(error))
+                yield Problem(config.path, 1, 1, str(error))
 
 
 def _zones(path: Path, server: ServerRead, report: Report) -> list[ZoneRead]:
@@ -75,9 +95,11 @@ def _zones(path: Path, server: ServerRead, report: Report) -> list[ZoneRead]:
     found: dict[bytes, ZoneRead] = {}
     origins: dict[bytes, Path] = {}
     included: set[Path] = set()
-    # plain files come last: some are parts of others, and no zones by themselves
+    # plain files come last: some are parts of others, and no zones by themselves; of which, a zone
+    # that cannot be read does not tell
+    broken = False
     for file in sorted(files, key=lambda file: file.suffix in MASTER):
-        if real(file) in included:
+        if real(file) in included or (broken and file.suffix in MASTER):
             continue
         origin = origin_of(file, report)
         if origin is None:
@@ -90,6 +112,7 @@ def _zones(path: Path, server: ServerRead, report: Report) -> list[ZoneRead]:
         origins[origin] = file
         reader = read_zone_file if file.suffix in MASTER else read_yaml_zone
         read = reader(file, origin, report)
+        broken = broken or read is None
         if read is not None:
             found[origin] = read
             included.update(real(part) for part in read.included)

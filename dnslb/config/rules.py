@@ -91,9 +91,11 @@ def _check_nameserver(content: Content, record: Placed) -> None:
             f"{to_text(name)} is a CNAME; a name server has addresses (RFC 2181 section 10.3)"
         )
     elif not content.at(name, A) and not content.at(name, AAAA):
-        record.spot.problem(
-            f'{to_text(name)} has no address; add it to records: "{content.text(name)}": {{A: ...}}'
-        )
+        written = content.text(name)
+        hint = f'add it to records: "{written}": {{A: ...}}'
+        if written.count(".") == 3 and written.replace(".", "").isdigit():
+            hint = "a name server is a name, which records give an address"
+        record.spot.problem(f"{to_text(name)} has no address; {hint}")
 
 
 def _check_target(content: Content, record: Placed) -> None:

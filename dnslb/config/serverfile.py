@@ -87,10 +87,11 @@ class ServerShape(Shape):
             mapping_or_word,
         ]
         | None
-    ) = Field(default=None, description="The REST API, or off.")
+    ) = Field(default=None, description="The REST API, or off; not in this version.")
     geo: GeoShape | None = Field(default=None, description="Not in this version.")
     state: Text | None = Field(
-        default=None, description="Folder of what survives a restart; default .dnslb."
+        default=None,
+        description="Folder of what survives a restart, default .dnslb; not in this version.",
     )
     log: LogShape | None = Field(default=None, description="Logging.")
 
@@ -130,11 +131,14 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
         result.workers = shape.workers
     if isinstance(shape.api, ApiShape):
         _check_api(shape.api, spot.at("api"))
+        spot.at("api").on_key().warning("the API is not in this version; nothing listens there")
     if shape.geo is not None:
         spot.at("geo").on_key().warning("steering by location is not in this version")
     if shape.log:
         result.log_level = cast("Literal['info']", shape.log.level or result.log_level)
         result.log_format = cast("Literal['text']", shape.log.format or result.log_format)
+    if shape.state is not None:
+        spot.at("state").on_key().warning("verdicts do not survive a restart in this version")
     result.state = shape.state or result.state
     at_zones = spot.at("zones")
     result.zones = [(text, at_zones.at(index)) for index, text in items(shape.zones or ["zones"])]
@@ -165,9 +169,19 @@ def _listens(shape: ServerShape, spot: Spot) -> tuple[Listen, ...]:
             spot.at(index).problem(f'"{text}" is no address to listen on; {FORMS}')
         elif listen in found and listen.port:
             spot.at(index).problem(f"{listen} stands twice")
+        elif other := next((one for one in found if _overlap(one, listen)), None):
+            spot.at(index).problem(
+                f"{listen} and {other} take each other's packets; keep one of them"
+            )
         else:
             found[listen] = None
     return tuple(found)
+
+
+def _overlap(one: Listen, other: Listen) -> bool:
+    """Whether one of the two is all addresses, and the other among them."""
+    same = one.port == other.port != 0 and one.address.version == other.address.version
+    return same and (one.address.is_unspecified or other.address.is_unspecified)
 
 
 def _check_api(api: ApiShape, spot: Spot) -> None:

@@ -118,6 +118,8 @@ def _flag(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
+    if value == []:
+        raise wrong("must not be an empty list; write a value, or remove the key")
     return value if isinstance(value, list) else [value]
 
 

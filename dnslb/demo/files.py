@@ -30,7 +30,7 @@ def write(folder: Path, port: int, backends: Sequence[DemoBackend]) -> Path:
     zones.mkdir(exist_ok=True)
     (zones / f"{ZONE}.yaml").write_text(_zone(backends), "utf-8")
     config = folder / "dnslb.yaml"
-    config.write_text(f'listen: ["127.0.0.1:{port}"]\nzones: zones\napi: off\n', "utf-8")
+    config.write_text(f'listen: ["127.0.0.1:{port}"]\nzones: zones\n', "utf-8")
     return config
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Events", "Row", "dig_lines", "keys", "render", "summary"]
 
-BAR: Final = 24
+BAR: Final = 12
 """Cells of the bar that stands for all answers."""
 
 
@@ -80,7 +80,7 @@ def render(
         "address",
         "weight",
         "verdict",
-        "share in the last 10 s",
+        "last 10 s",
         "answers",
         "",
     ):
@@ -97,9 +97,11 @@ def render(
             Text("up", "green") if row.up else Text("down", "red"),
             Text("█" * filled, "cyan") + Text("░" * (BAR - filled), "dim"),
             str(row.answers),
-            Text(row.reason, "red"),
+            Text(row.reason.partition(":")[0], "red"),
         )
     digs = Table(box=None, pad_edge=False, show_header=False)
+    digs.add_column(no_wrap=True, min_width=max(len(line) for line, _ in dig_lines(port)))
+    digs.add_column(no_wrap=True, overflow="ellipsis")
     for line, what in dig_lines(port):
         digs.add_row(Text(line, "bold"), Text(f"# {what}", "dim"))
     return Group(

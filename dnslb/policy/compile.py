@@ -167,7 +167,7 @@ class _Tree:
             return strategy.plan(candidates, choice)
         try:
             return checked(strategy.plan(candidates, choice))
-        except Exception as error:  # the operator's own code may fail in any way
+        except (Exception, SystemExit) as error:  # the operator's own code may fail in any way
             reason = str(error) if isinstance(error, PlanError) else f"{error!r}"
             raise PlanError(
                 f"pool {pool.name} of zone {pool.zone}: "

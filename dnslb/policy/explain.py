@@ -23,7 +23,7 @@ from dnslb.zone.types import type_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dnslb.config.model import Address, BackendId, Config, Member, Pool, Service, Zone
+    from dnslb.config.model import Address, BackendId, Config, Member, Pool, Service, WhenDown, Zone
     from dnslb.health.standing import Standing
     from dnslb.policy.compile import Asked
     from dnslb.policy.plan import Answer
@@ -171,7 +171,7 @@ def _balanced(
         owner,
         service=service,
         pool=view.pool(service.pool),
-        when_down=None if up else service.when_down.action,
+        when_down=None if up else _when_down(service.when_down),
         answers=tuple(_answer(leaf, chance, family) for leaf, chance in spread),
         scope=scope(root, client) if root and client else None,
     )
@@ -251,7 +251,19 @@ def _answer(leaf: Answer, chance: float, asked: Asked) -> AnswerView:
             word = "A" if asked is Family.IPV4 else "AAAA"
             records.extend(f"{word} {address}" for address in backend.of(asked))
     names = tuple(str(backend.id) for backend in leaf.backends)
-    return AnswerView(chance, names, tuple(records), leaf.ttl, Rcode(leaf.rcode).name)
+    return AnswerView(
+        chance, names, tuple(dict.fromkeys(records)), leaf.ttl, Rcode(leaf.rcode).name
+    )
+
+
+def _when_down(when_down: WhenDown) -> str:
+    """As the configuration writes it."""
+    sorry = when_down.backend
+    if sorry is None:
+        return when_down.action
+    if sorry.target is not None:
+        return f"{{target: {sorry.target}}}"
+    return f"{{address: {', '.join(map(str, sorry.addresses))}}}"
 
 
 def _records(found: Found) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import pytest
 
 from dnslb.cli import main
 from dnslb.config.schema import schema
+from dnslb.policy.strategies import find
 
 ROOT = Path(__file__).parents[2]
 GOOD = "nameservers: [ns.example.net.]\nservices: {www: {members: [{address: 192.0.2.1}]}}\n"
@@ -82,6 +84,32 @@ def test_no_file(run):
     assert result.exit_code == 2
     assert result.stdout.startswith("dnslb.yaml:1:1: no such file")
     assert result.stdout.endswith("\ndnslb.yaml: 1 problem\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return None", "returned None, which is no plan node"),
+        ("raise SystemExit(3)", "SystemExit(3)"),
+    ],
+    ids=["nothing", "exit"],
+)
+def test_a_strategy_that_makes_no_plan(run, monkeypatch, body, message):
+    Path("broken_strategy.py").write_text(
+        "from dnslb.policy.strategies import Strategy\n"
+        "class Broken(Strategy):\n"
+        "    name = 'broken'\n"
+        "    def plan(self, candidates, choice):\n"
+        f"        {body}\n"
+    )
+    monkeypatch.syspath_prepend(".")
+    monkeypatch.delitem(sys.modules, "broken_strategy", raising=False)
+    find.cache_clear()
+    zone(GOOD.replace("{members", "{strategy: 'broken_strategy:Broken', members"))
+    result = run("check")
+    assert result.exit_code == 2
+    assert message in result.stdout
+    find.cache_clear()
 
 
 def test_the_examples(run, monkeypatch):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from configs import NS, ZONE, good, lines, warned, write
 
@@ -39,12 +37,11 @@ def test_no_listen(text):
 def test_all_keys(tmp_path):
     server = (
         "listen: [127.0.0.1:0, '[::1]:5353']\nworkers: 3\nzones: [zones]\napi: off\n"
-        "state: /var/lib/dnslb\nlog: {level: debug, format: json}\n"
+        "log: {level: debug, format: json}\n"
     )
     config = good(tmp_path, NS, server)
     assert [str(listen) for listen in config.listen] == ["127.0.0.1:0", "[::1]:5353"]
     assert config.workers == 3
-    assert config.state == Path("/var/lib/dnslb")
     assert (config.log_level, config.log_format) == ("debug", "json")
 
 
@@ -53,16 +50,48 @@ def test_all_keys(tmp_path):
     [
         "workers: auto\n",
         "listen: 127.0.0.1\n",
-        "api: {}\n",
-        "api: {listen: 127.0.0.1}\n",
-        "api: {listen: '[::1]:9000'}\n",
-        "api: {listen: 192.0.2.1, token_file: t}\n",
-        "state: here\n",
+        "api: off\n",
         "# nothing\n",
     ],
 )
 def test_fine(tmp_path, server):
     good(tmp_path, NS, server)
+
+
+@pytest.mark.parametrize(
+    ("server", "warning"),
+    [
+        ("api: {}\n", "api: the API is not in this version"),
+        ("api: {listen: 127.0.0.1}\n", "api: the API is not in this version"),
+        ("api: {listen: '[::1]:9000'}\n", "api: the API is not in this version"),
+        ("api: {listen: 192.0.2.1, token_file: t}\n", "api: the API is not in this version"),
+        ("state: here\n", "state: verdicts do not survive a restart in this version"),
+    ],
+)
+def test_what_comes_later_is_told(tmp_path, monkeypatch, server, warning):
+    monkeypatch.chdir(tmp_path)
+    examined = examine(write(tmp_path, {"dnslb.yaml": server, ZONE: NS}))
+    assert [line.partition(";")[0] for line in warned(examined, "dnslb.yaml")] == [
+        f"1:1: {warning}"
+    ]
+    assert examined.config
+
+
+@pytest.mark.parametrize(
+    ("server", "problem"),
+    [
+        ("listen: []\n", "1:9: listen: must not be an empty list"),
+        ("zones: []\n", "1:8: zones: must not be an empty list"),
+        (
+            "listen: [127.0.0.1:5300, 0.0.0.0:5300]\n",
+            "1:26: listen[1]: 0.0.0.0:5300 and 127.0.0.1:5300 take each other's packets",
+        ),
+    ],
+)
+def test_lists_that_cannot_be(tmp_path, monkeypatch, server, problem):
+    monkeypatch.chdir(tmp_path)
+    examined = examine(write(tmp_path, {"dnslb.yaml": server, ZONE: NS}))
+    assert [line.partition(";")[0] for line in lines(examined, "dnslb.yaml")] == [problem]
 
 
 FORMS = "is no address to listen on; write 192.0.2.1, 192.0.2.1:53, [2001:db8::1]:53 or 2001:db8::1"

@@ -140,3 +140,11 @@ def test_a_pipelined_client_gets_every_answer(serve, write):
             sock.send(packet.pack())
         got = {DNSRecord.parse(sock.recv(512)).header.id for _ in wanted}
     assert got == wanted
+
+
+@pytest.mark.parametrize("options", [", answers: 2", ""], ids=["answers", "one-backend"])
+def test_an_rrset_holds_each_address_once(serve, write, options):
+    twice = ["{name: a, address: [192.0.2.1, 192.0.2.2]}", "{name: b, address: 192.0.2.1}"]
+    config = write(example_com=zone(pool("all", *twice), www=f"{{pool: p{options}}}"))
+    found = serve(config).ready().addresses("www.example.com")
+    assert sorted(found) == ["192.0.2.1", "192.0.2.2"]

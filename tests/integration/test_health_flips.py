@@ -155,3 +155,12 @@ def test_a_bad_reload_changes_nothing(serve, write, webs):
     assert "zones/example.com.yaml:6:15" in daemon.wait_for("round-robbin")
     daemon.wait_for("nothing changes")
     assert answers(daemon) == {web.host}
+
+
+def test_a_service_that_is_down_is_told(serve, write, webs):
+    (web,) = webs(1)
+    daemon = serve(write(example_com=zone([web], service=", when_down: nodata"))).ready()
+    web.stop()
+    daemon.wait_for("service www.example.com. down: everything under it is; when_down nodata")
+    web.start()
+    daemon.wait_for("service www.example.com. up")

@@ -100,6 +100,52 @@ def test_an_address_that_is_not_ours(write):
     assert "no such address" in result.stderr
 
 
+def test_a_hangup_while_it_starts_reloads_afterwards(serve, write):
+    hangs = socket.create_server(("127.0.0.1", 0))  # accepts, and never answers
+    port = hangs.getsockname()[1]
+    slow = f"{{type: http, port: {port}, timeout: 1s, interval: 2s}}"
+    config = write(
+        example_com=ZONE.replace("{members", f"{{check: {slow}, members").replace(
+            "192.0.2.1", "127.0.0.1"
+        )
+    )
+    daemon = serve(config)
+    with hangs:
+        hangs.accept()[0].close()  # the first round has begun, so the signal handlers are there
+        daemon.signal(signal.SIGHUP)
+        daemon.ready()
+        daemon.wait_for("reloaded")
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2], ids=["stdin", "stdout", "stderr"])
+def test_a_closed_standard_file_is_no_matter(write, closed):
+    config = write('listen: ["127.0.0.1:0"]\nlog: {level: debug}\n', example_com=ZONE)
+    shell = f'exec "$0" -m dnslb serve "$1" {closed}>&-'
+    process = subprocess.Popen(
+        ["sh", "-c", shell, sys.executable, str(config)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    reader, word = (process.stderr, "generation 1") if closed == 1 else (process.stdout, "ready")
+    assert any(word in line for line in reader)
+    process.terminate()
+    output, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, "Traceback" in output + errors) == (0, False)
+
+
+def test_nobody_to_read_the_ready_line(write):
+    config = write(example_com=ZONE)
+    command = [sys.executable, "-m", "dnslb", "serve", str(config)]
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device, not a path of ours
+        process = subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)
+    process.terminate()
+    errors = process.communicate(timeout=PATIENCE)[1]
+    assert (process.returncode, "Traceback" in errors) == (0, False)
+
+
 def test_counters_and_answers_agree(write):
     """The engine's counters, in a server of this process."""
     import asyncio

@@ -230,4 +230,4 @@ def _connected(sock: socket.socket) -> bool:
 def _lower(text: object) -> str:
     """As the rest of a sentence."""
     text = str(text)
-    return text[:1].lower() + text[1:]
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]

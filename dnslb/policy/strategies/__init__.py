@@ -54,7 +54,7 @@ def find(name: str) -> Strategy:
         )
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # the operator's module may fail in any way
+    except (Exception, SystemExit) as error:  # the operator's module may fail in any way
         reason = f"{type(error).__name__}: {error}"
         raise LookupError(f"strategy {name!r}: cannot import {module_name}: {reason}") from error
     found = getattr(module, class_name, None)
@@ -66,7 +66,7 @@ def find(name: str) -> Strategy:
         )
     try:
         strategy: Strategy = found()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"
         raise LookupError(f"strategy {name!r}: cannot make a {class_name}: {reason}") from error
     if not isinstance(getattr(strategy, "name", None), str):

@@ -4,7 +4,7 @@ mod alias;
 mod hash;
 mod spec;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -272,6 +272,7 @@ impl Leaf {
                 Ok(())
             }
         };
+        let mut seen = HashSet::new();
         for backend in backends {
             if let Some(target) = &backend.target {
                 if backends.len() > 1 || name::length(target) != Some(target.len()) {
@@ -281,6 +282,9 @@ impl Leaf {
                 continue;
             }
             for address in &backend.addresses {
+                if !seen.insert(*address) {
+                    continue; // an RRset holds each record once (RFC 2181 section 5)
+                }
                 match (rtype, address) {
                     (rtype::A, IpAddr::V4(v4)) => add(rtype, &v4.octets())?,
                     (rtype::AAAA, IpAddr::V6(v6)) => add(rtype, &v6.octets())?,
