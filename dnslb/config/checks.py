@@ -49,6 +49,7 @@ class CheckDraft:
     values: dict[str, Any] = field(default_factory=dict)
     spots: dict[str, Spot] = field(default_factory=dict)
     damaged: bool = False
+    untimed: bool = False  # interval or timeout was cut out
 
     def over(self, base: CheckDraft) -> CheckDraft:
         """`base` with what this one names in its place."""
@@ -57,6 +58,7 @@ class CheckDraft:
             base.values | self.values,
             base.spots | self.spots,
             base.damaged or self.damaged,
+            base.untimed or self.untimed,
         )
 
 
@@ -120,7 +122,11 @@ class Checks:
                 self._spot.at(name).on_key().warning("nothing uses this check")
 
     def _draft(self, shape: CheckShape, spot: Spot) -> CheckDraft:
-        draft = CheckDraft(spot, damaged=self._shaped.damaged(*spot.keys))
+        draft = CheckDraft(
+            spot,
+            damaged=self._shaped.damaged(*spot.keys),
+            untimed=any(self._shaped.damaged(*spot.keys, key) for key in ("interval", "timeout")),
+        )
         for key in shape.model_fields_set:
             value = getattr(shape, key)
             if isinstance(value, ExpectShape | TlsShape):
@@ -149,7 +155,7 @@ def build(draft: CheckDraft) -> Check | None:
         draft.spots["type"].problem(message)
         return None
     _check_keys(draft, kind)
-    if not draft.damaged:
+    if not draft.untimed:
         _check_times(draft)
     common: dict[str, Any] = {
         key: draft.values[key]

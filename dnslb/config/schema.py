@@ -17,6 +17,8 @@ def schema(kind: Literal["zone", "server"] = "zone") -> dict[str, Any]:
     """The JSON Schema (2020-12) of zone files, or of `dnslb.yaml`."""
     model = ZoneShape if kind == "zone" else ServerShape
     made: dict[str, Any] = _tidy(model.model_json_schema())
+    if kind == "zone":
+        made["required"] = ["nameservers"]
     return {"$schema": DIALECT, **made, "title": TITLES[kind]}
 
 

@@ -18,6 +18,7 @@ from dnslb.config.values import (
     Port,
     Shape,
     Statuses,
+    StrategyName,
     Text,
     Texts,
     Timeout,
@@ -179,7 +180,7 @@ class PrefixShape(Shape):
 class PoolShape(Shape):
     """A strategy over members."""
 
-    strategy: Text | None = Field(
+    strategy: StrategyName | None = Field(
         default=None,
         description="weighted, round-robin (default), least-load, subnet, failover, fastest, all, "
         "or your own as package.module:Class.",

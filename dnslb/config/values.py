@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, WrapValidator
 from pydantic_core import PydanticCustomError, core_schema
 
 from dnslb.config.suggest import unknown
+from dnslb.policy.strategies import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ __all__ = [
     "Rule",
     "Shape",
     "Statuses",
+    "StrategyName",
     "Text",
     "Texts",
     "Timeout",
@@ -217,6 +219,10 @@ _TEXT_SCHEMA: Final = {"type": "string", "minLength": 1}
 
 Text = Annotated[str, Rule(_text, _TEXT_SCHEMA)]
 Name = Annotated[str, Rule(_name, _TEXT_SCHEMA)]
+StrategyName = Annotated[
+    str,
+    Rule(_text, {"anyOf": [{"enum": list(NAMES)}, {"type": "string", "pattern": ":"}]}),
+]
 Flag = Annotated[bool, Rule(_flag, {"type": "boolean"})]
 Texts = Annotated[
     list[Annotated[Text, kept]],

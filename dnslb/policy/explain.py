@@ -163,7 +163,10 @@ def _balanced(
     for leaf, chance in spread:
         for backend in leaf.backends:
             carried[backend.id] = carried.get(backend.id, 0.0) + chance
-    view = _View(compiler, service, family, carried, forced=not up)
+    serving = (
+        {backend.id for leaf, _ in chances(root) for backend in leaf.backends} if root else set()
+    )
+    view = _View(compiler, service, family, carried, serving, forced=not up)
     return Explanation(
         asked,
         zone.origin,
@@ -186,6 +189,7 @@ class _View:
         service: Service,
         asked: Asked,
         carried: Mapping[BackendId, float],
+        serving: set[BackendId],
         *,
         forced: bool,
     ) -> None:
@@ -193,6 +197,7 @@ class _View:
         self._tree = compiler.tree(service, forced=forced)
         self._asked = asked
         self._carried = carried
+        self._serving = serving  # somebody, if not the client in question
 
     def pool(self, pool: Pool) -> PoolView:
         compiler = self._compiler
@@ -214,8 +219,17 @@ class _View:
             out = self._pool_out(member.of)
             chance = sum(self._carried.get(backend.id, 0.0) for backend in member.of.backends())
             below = self.pool(member.of)
-        why = out or ("" if chance else "stands by" if member.weight else "weight 0: stands by")
+        why = out or ("" if chance else self._idle(member))
         return MemberView(member.name, member.weight, min(chance, 1.0), why, bool(out), below)
+
+    def _idle(self, member: Member) -> str:
+        """Why a member that could serve does not."""
+        if not member.weight:
+            return "weight 0: stands by"
+        below = [member.of] if isinstance(member.of, Backend) else member.of.backends()
+        if any(backend.id in self._serving for backend in below):
+            return "serves other networks"
+        return "stands by"
 
     def _backend_out(self, backend: Backend) -> str:
         standing = self._compiler.standing(backend)
