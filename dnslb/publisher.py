@@ -13,7 +13,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
+from dnslb.config.describe import counted
+from dnslb.config.model import Backend
 from dnslb.errors import PlanError
+from dnslb.health.standing import ALWAYS_UP
 from dnslb.policy.compile import Compiler
 from dnslb.zone.data import engine_zone
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from dnslb._engine import Engine
-    from dnslb.config.model import BackendId, Config, Service, ServiceId
+    from dnslb.config.model import BackendId, Config, Pool, Service, ServiceId
     from dnslb.health.standing import Standing
     from dnslb.policy.plan import ServicePlan
 
@@ -29,6 +32,9 @@ __all__ = ["Publisher"]
 
 COALESCE: Final = 0.02
 """Seconds between two publishes that changed standings provoke."""
+
+RETRY: Final = 1.0
+"""Seconds until a publish that failed is tried again."""
 
 log = logging.getLogger("dnslb.publish")
 
@@ -41,10 +47,12 @@ class Publisher:
     ) -> None:
         self._engine = engine
         self._standings = standings
-        self._holders: dict[BackendId, list[Service]] = {}
+        self._holders = _Holders(())
         self._changed: set[BackendId] = set()
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._known: Mapping[BackendId, Standing] = {}  # what the plans in force were made with
+        self._plans: dict[ServiceId, ServicePlan] = {}  # the plans in force
         self._failing: set[ServiceId] = set()
         self._down: set[ServiceId] = set()
 
@@ -54,16 +62,13 @@ class Publisher:
         Raises:
             PlanError: a strategy failed, or a plan is beyond the engine's bounds.
         """
-        holders: dict[BackendId, list[Service]] = {}
-        for service in config.services():
-            for backend in service.pool.backends():
-                holders.setdefault(backend.id, []).append(service)
+        services = list(config.services())
         async with self._turn:
-            compiler = Compiler(dict(self._standings()))
-            await asyncio.to_thread(_publish_all, self._engine, config, compiler)
-            self._holders = holders
+            standings = dict(self._standings())
+            compiler = Compiler(standings)
+            plans = await asyncio.to_thread(_publish_all, self._engine, config, compiler)
+            self._holders, self._known, self._plans = _Holders(services), standings, plans
             self._failing.clear()
-            services = list(config.services())
             self._down &= {service.id for service in services}
             for service in services:
                 self._tell(service, up=compiler.is_up(service))
@@ -78,39 +83,56 @@ class Publisher:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            pause = COALESCE
             async with self._turn:
                 changed, self._changed = self._changed, set()
-                # by identity: a service is found in the list of each of its backends
-                services = {
-                    id(service): service
-                    for backend in changed
-                    for service in self._holders.get(backend, ())
-                }
-                if services:
-                    await asyncio.to_thread(
-                        self._publish, list(services.values()), dict(self._standings())
-                    )
-            await asyncio.sleep(COALESCE)
+                standings = dict(self._standings())
+                services = self._holders.of(changed, self._known, standings)
+                try:
+                    await asyncio.to_thread(self._publish, services, standings)
+                except Exception:
+                    log.exception("publishing failed; it is tried again, the plans in force stay")
+                    self.changed(changed)
+                    pause = RETRY
+                else:
+                    self._known = standings
+            await asyncio.sleep(pause)
 
     def _publish(
         self, services: Iterable[Service], standings: Mapping[BackendId, Standing]
     ) -> None:
         compiler = Compiler(standings)
         plans: dict[ServiceId, ServicePlan] = {}
+        told = []
         for service in services:
             try:
-                plans[service.id] = compiler.service(service)
-            except PlanError as error:
+                plan = compiler.service(service)
+            except Exception as error:  # noqa: BLE001 - one service's fault must not hold up others
                 self._failed(service, error)
-            else:
+                continue
+            told.append(service)
+            if plan != self._plans.get(service.id):
+                plans[service.id] = plan
+        refused = self._hand_over(plans) if plans else set()
+        for service in told:
+            if service.id not in refused:
                 self._failing.discard(service.id)
-            self._tell(service, up=compiler.is_up(service))
+                self._tell(service, up=compiler.is_up(service))
+
+    def _hand_over(self, plans: Mapping[ServiceId, ServicePlan]) -> set[ServiceId]:
+        """Have the engine take `plans`; returns the services whose plan it refuses."""
         try:
             generation = self._engine.publish(plans)
         except ValueError as error:
-            log.error("cannot publish, so the plans in force stay: %s", error)
-        else:
-            log.debug("generation %d: %d services", generation, len(plans))
+            if len(plans) == 1:
+                (refused,) = plans
+                self._failed_id(refused, error)
+                return {refused}
+            # one bad plan refuses all that come with it, so each goes by itself
+            return set().union(*(self._hand_over({key: plan}) for key, plan in plans.items()))
+        self._plans.update(plans)
+        log.debug("generation %d: %s", generation, counted(len(plans), "service"))
+        return set()
 
     def _tell(self, service: Service, *, up: bool) -> None:
         """Log when a service goes over to `when_down`, and when it comes back."""
@@ -122,17 +144,69 @@ class Publisher:
             action = service.when_down.action
             log.warning("service %s down: everything under it is; when_down %s", service.id, action)
 
-    def _failed(self, service: Service, error: PlanError) -> None:
-        if service.id not in self._failing:
-            self._failing.add(service.id)
-            log.error("service %s keeps the plan in force: %s", service.id, error)
+    def _failed(self, service: Service, error: Exception) -> None:
+        if service.id not in self._failing and not isinstance(error, PlanError):
+            log.error("a fault in compiling service %s", service.id, exc_info=error)
+        self._failed_id(service.id, error)
+
+    def _failed_id(self, service: ServiceId, error: Exception) -> None:
+        if service not in self._failing:
+            self._failing.add(service)
+            log.error("service %s keeps the plan in force: %s", service, error)
 
 
-def _publish_all(engine: Engine, config: Config, compiler: Compiler) -> None:
+class _Holders:
+    """Which services hold a backend, and which of them look at its load or latency."""
+
+    def __init__(self, services: Iterable[Service]) -> None:
+        self._all: dict[BackendId, list[Service]] = {}
+        self._measuring: dict[BackendId, list[Service]] = {}
+        measured: dict[int, bool] = {}
+        for service in services:
+            backends = list(service.pool.backends())
+            for backend in backends:
+                self._all.setdefault(backend.id, []).append(service)
+            if _measured(service.pool, measured):
+                for backend in backends:
+                    self._measuring.setdefault(backend.id, []).append(service)
+
+    def of(
+        self,
+        changed: Iterable[BackendId],
+        before: Mapping[BackendId, Standing],
+        now: Mapping[BackendId, Standing],
+    ) -> list[Service]:
+        """The services whose plan may differ, each once."""
+        found: dict[int, Service] = {}
+        for backend in changed:
+            old, new = before.get(backend, ALWAYS_UP), now.get(backend, ALWAYS_UP)
+            turned = (old.down, old.state) != (new.down, new.state)
+            holders = self._all if turned else self._measuring
+            found.update((id(service), service) for service in holders.get(backend, ()))
+        return list(found.values())
+
+
+def _measured(pool: Pool, known: dict[int, bool]) -> bool:
+    """Whether a strategy in `pool` or below it looks at load or latency."""
+    if id(pool) not in known:
+        pools = [member.of for member in pool.members if not isinstance(member.of, Backend)]
+        known[id(pool)] = pool.strategy.measured or any(_measured(one, known) for one in pools)
+    return known[id(pool)]
+
+
+def _publish_all(
+    engine: Engine, config: Config, compiler: Compiler
+) -> dict[ServiceId, ServicePlan]:
     plans = {service.id: compiler.service(service) for service in config.services()}
     zones = [engine_zone(zone) for zone in config.zones.values()]
     try:
         generation = engine.publish(plans, zones)
     except ValueError as error:
         raise PlanError(str(error)) from error
-    log.debug("generation %d: %d zones, %d services", generation, len(zones), len(plans))
+    log.debug(
+        "generation %d: %s, %s",
+        generation,
+        counted(len(zones), "zone"),
+        counted(len(plans), "service"),
+    )
+    return plans

@@ -12,6 +12,7 @@ import asyncio
 import errno
 import logging
 import os
+import resource
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -38,6 +39,16 @@ MAX_GRACE: Final = 15.0
 """Seconds that the first round of checks may hold back the first answer, however long its checks
 may take."""
 
+MAX_FILES: Final = 65_536
+"""Open files that are asked for, at the most."""
+
+RESERVED_FILES: Final = 600
+"""Files that TCP clients leave alone: the probes in flight (400), sockets, zones, logs."""
+
+MAX_CONNECTIONS: Final = 1024
+MIN_CONNECTIONS: Final = 16
+"""TCP clients of one worker."""
+
 log = logging.getLogger("dnslb.server")
 
 
@@ -63,6 +74,7 @@ class Server:
             ListenError: an address cannot be had; no socket is kept.
         """
         workers = self.config.workers or _cpus()
+        _raise_file_limit()
         wanted = self.config.listen
         try:
             bound = self._bind(wanted, workers)
@@ -113,9 +125,12 @@ class Server:
             await self._check(both.values())
             try:
                 await self._publisher.replace(config)
-            except PlanError as error:
+            except Exception as error:
                 self.monitor.configure(self.config.backends())
-                log.error("reload: %s, so nothing changes", error)
+                if not isinstance(error, PlanError):
+                    log.exception("reload: a fault, so nothing changes")
+                else:
+                    log.error("reload: %s, so nothing changes", error)
                 return False
             self.config = config
             self.monitor.configure(config.backends())
@@ -126,8 +141,7 @@ class Server:
         """Answer what has been received, and end everything. Does nothing twice."""
         if self._publishing:
             self._publishing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._publishing
+            await asyncio.gather(self._publishing, return_exceptions=True)
             self._publishing = None
         await asyncio.to_thread(self._engine.stop)
         await self.monitor.close()
@@ -212,6 +226,36 @@ def _cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _raise_file_limit() -> None:
+    """Allow ourselves as many open files as the system does.
+
+    Each TCP client and each probe in flight has one, and the usual soft limit of 1,024 is there for
+    programs that use select(2).
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _connections(workers: int) -> int:
+    """How many TCP clients each worker may have, so that checks and files keep their share."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    left = (limit - RESERVED_FILES) // workers
+    if left < MAX_CONNECTIONS:
+        log.warning(
+            "only %d files may be open, so each of %s serves %d TCP clients at a time; "
+            "raise the limit (systemd: LimitNOFILE=)",
+            limit,
+            counted(workers, "worker"),
+            max(left, MIN_CONNECTIONS),
+        )
+    return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, left))
 
 
 def _listen_problem(error: OSError) -> str:

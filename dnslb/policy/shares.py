@@ -12,7 +12,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +28,9 @@ __all__ = ["MAX_TURN", "share", "weighed"]
 MAX_TURN: Final = 1024
 """The most steps that a cycle of shares has; a longer one would only cost memory for exactness that
 nobody can see within a TTL."""
+
+MAX_LEADS: Final = 64
+"""How many members of a set lead it in turn: as many answers are kept in memory."""
 
 Sets = tuple[tuple[int, ...], ...]
 
@@ -65,64 +67,78 @@ def share(candidates: Sequence[Candidate], weights: Sequence[int], choice: Choic
     )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _sets(weights: tuple[int, ...], answers: int) -> tuple[Sets, tuple[float, ...] | None]:
     """The sets of places to answer with: in turn, or, with lengths, drawn in proportion to them."""
     if not any(weights):
         weights = (1,) * len(weights)
-    drawn = _sample(_inclusions(weights, answers))
-    denominator = math.lcm(*(length.denominator for length in drawn.values()))
-    counts = {places: int(length * denominator) for places, length in drawn.items()}
+    counts: dict[tuple[int, ...], int]
+    if answers == 1:
+        counts = {(place,): weight for place, weight in enumerate(weights) if weight}
+    else:
+        counts = _sample(*_widths(weights, answers))
     divisor = math.gcd(*counts.values())
     counts = {places: count // divisor for places, count in counts.items()}
-    # each member of a set leads it in turn, for the many clients that use the first address only
-    rotations = len(next(iter(counts)))
-    if sum(counts.values()) * rotations > MAX_TURN:
-        turned = {_rotate(places, by): n for places, n in counts.items() for by in range(rotations)}
+    # members of a set lead it in turn, for the many clients that use the first address only
+    size = len(next(iter(counts)))
+    leads = [size * by // min(size, MAX_LEADS) for by in range(min(size, MAX_LEADS))]
+    if sum(counts.values()) * len(leads) > MAX_TURN:
+        turned = {_rotate(places, by): n for places, n in counts.items() for by in leads}
         return tuple(turned), tuple(map(float, turned.values()))
     turn = _interleave(counts)
-    return tuple(_rotate(places, by) for by in range(rotations) for places in turn), None
+    return tuple(_rotate(places, by) for by in leads for places in turn), None
 
 
-def _inclusions(weights: tuple[int, ...], answers: int) -> list[Fraction]:
-    """How often each is in a response: in proportion to its weight, but never more than always."""
-    left = min(answers, sum(1 for weight in weights if weight))
-    shares = [Fraction(0)] * len(weights)
-    open_ = {place: weight for place, weight in enumerate(weights) if weight}
-    while True:
-        total = sum(open_.values())
-        always = [place for place, weight in open_.items() if weight * left >= total]
-        for place in always:
-            shares[place] = Fraction(1)
-            del open_[place]
-        left -= len(always)
-        if not always or not open_ or not left:
-            break
-    for place, weight in open_.items():
-        shares[place] = Fraction(weight * left, total) if left else Fraction(0)
-    return shares
+def _widths(weights: tuple[int, ...], answers: int) -> tuple[list[int], int]:
+    """How often each is in a response, and the number that stands for always.
 
-
-def _sample(shares: list[Fraction]) -> dict[tuple[int, ...], Fraction]:
-    """Systematic sampling: the sets that a comb of unit spacing meets, and how often it does.
-
-    The shares lie side by side on a line. A comb whose teeth are 1 apart is laid on it at every
-    offset from 0 to 1; the places under its teeth are one set.
+    In proportion to its weight, but never more than always: what is cut off goes to the others.
     """
-    edges = [Fraction(0)]
-    for amount in shares:
-        edges.append(edges[-1] + amount)
-    offsets = sorted({edge % 1 for edge in edges} | {Fraction(0), Fraction(1)})
-    drawn: dict[tuple[int, ...], Fraction] = {}
-    for low, high in itertools.pairwise(offsets):
-        tooth = (low + high) / 2
-        places = []
-        for place, amount in enumerate(shares):
-            if amount and edges[place] <= tooth < edges[place + 1]:
-                places.append(place)
-                tooth += 1
-        drawn[tuple(places)] = drawn.get(tuple(places), Fraction(0)) + high - low
-    return drawn
+    left = min(answers, sum(1 for weight in weights if weight))
+    open_ = {place: weight for place, weight in enumerate(weights) if weight}
+    always = set()
+    while open_ and left:
+        total = sum(open_.values())
+        full = [place for place, weight in open_.items() if weight * left >= total]
+        if not full:
+            break
+        always.update(full)
+        left -= len(full)
+        for place in full:
+            del open_[place]
+    unit = sum(open_.values()) or 1
+    return [
+        unit if place in always else open_.get(place, 0) * left for place in range(len(weights))
+    ], unit
+
+
+def _sample(widths: list[int], unit: int) -> dict[tuple[int, ...], int]:
+    """Systematic sampling: the sets that a comb meets, and how often it does.
+
+    The widths lie side by side on a line. A comb whose teeth are `unit` apart moves over it from 0
+    to `unit`; the places under its teeth are one set. A tooth goes on to the next place where it
+    crosses an edge, so the sets follow from the edges in the order of their offsets.
+    """
+    places = [place for place, width in enumerate(widths) if width]
+    teeth: list[int] = []
+    crossings = []
+    edge = 0
+    for place, after in itertools.zip_longest(places, places[1:]):
+        if edge <= len(teeth) * unit < edge + widths[place]:
+            teeth.append(place)
+        edge += widths[place]
+        if after is not None and edge % unit:
+            crossings.append((edge % unit, edge // unit, after))
+    sets: dict[tuple[int, ...], int] = {}
+    offset = 0
+    for until, tooth, after in sorted([*crossings, (unit, -1, -1)]):
+        if until > offset:
+            met = tuple(teeth)
+            sets[met] = sets.get(met, 0) + until - offset
+            offset = until
+        if tooth >= 0:
+            teeth[tooth] = after
+    return sets
 
 
 def _interleave(counts: dict[tuple[int, ...], int]) -> list[tuple[int, ...]]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from dnslb.config.model import Backend
 from dnslb.errors import PlanError
-from dnslb.policy.plan import MAX_DEPTH, Answer, Hash, Node, Random
+from dnslb.policy.plan import MAX_DEPTH, Answer, Hash, Node, Random, Rcode
 from dnslb.policy.walk import children
 
 __all__ = ["checked"]
@@ -45,18 +45,22 @@ def checked(node: Node, depth: int = MAX_DEPTH) -> Node:
 
 
 def _check_answer(node: Answer) -> None:
+    if not isinstance(node.backends, tuple):
+        raise PlanError("returned an answer whose backends are no tuple")
     if not all(isinstance(backend, Backend) for backend in node.backends):
         raise PlanError("returned an answer with something in it that is no backend")
     if len(node.backends) > 1 and any(backend.target for backend in node.backends):
         raise PlanError("returned an answer with more beside a target; a CNAME stands alone")
-    if not 0 <= node.ttl < 1 << 31:
+    if type(node.ttl) is not int or not 0 <= node.ttl < 1 << 31:
         raise PlanError(f"returned an answer with a ttl of {node.ttl}")
+    if node.rcode not in set(Rcode):
+        raise PlanError(f"returned an answer with rcode {node.rcode}; there are 0 and 2")
 
 
 def _check_hash(node: Hash) -> None:
     if not all(isinstance(choice.key, str) for choice in node.choices):
         raise PlanError("returned a key that is no text")
-    if not 0 < node.slots <= 1 << 16:
+    if type(node.slots) is not int or not 0 < node.slots <= 1 << 16:
         raise PlanError(f"returned {node.slots} slots; there may be 1 to 65,536")
     if not (0 <= node.prefix.v4 <= 32 and 0 <= node.prefix.v6 <= 128):
         raise PlanError(f"returned a prefix of {node.prefix}, longer than an address")

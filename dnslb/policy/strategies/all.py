@@ -25,6 +25,7 @@ class All(Strategy):
     """Everybody."""
 
     name = "all"
+    measured = False
 
     def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
         """All candidates joined, whatever number of answers the service asks for."""

@@ -43,6 +43,9 @@ class Strategy(ABC):
     same plan. It runs when something changed, never for a query.
     """
 
+    measured: ClassVar[bool] = True
+    """Whether plans depend on load or latency; where they do not, none is made when these move."""
+
     name: ClassVar[str]
     """The word for it in the configuration, the API and `explain`."""
 

@@ -24,6 +24,7 @@ class Failover(Strategy):
     """Order decides."""
 
     name = "failover"
+    measured = False
 
     def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
         """The first candidate; only those that are up are candidates at all."""

@@ -24,6 +24,7 @@ class RoundRobin(Strategy):
     """Equal turns."""
 
     name = "round-robin"
+    measured = False
 
     def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
         """A cycle of all candidates."""

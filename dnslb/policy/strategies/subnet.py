@@ -30,6 +30,7 @@ class Subnet(Strategy):
     """Persistence by the client's network."""
 
     name = "subnet"
+    measured = False
 
     def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
         """A hash over the candidates; more answers are those written after the client's own."""

@@ -25,6 +25,7 @@ class Weighted(Strategy):
     """Shares by weight."""
 
     name = "weighted"
+    measured = False
 
     def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
         """A cycle in which each candidate stands as often as its weight says."""
