@@ -59,10 +59,17 @@ class Engine:
             ValueError: a zone or plan that cannot be compiled; the old snapshot stays in force.
         """
 
-    def bind(self, listen: Sequence[tuple[str, int]], workers: int) -> list[tuple[str, int]]:
+    def bind(
+        self, listen: Sequence[tuple[str, int]], workers: int, connections: int = 1024
+    ) -> list[tuple[str, int]]:
         """Take UDP and TCP sockets on each address, `workers` of them, and return what was bound.
 
         Port 0 becomes one free port, the same for UDP and TCP.
+
+        Each worker keeps up to `connections` TCP connections, at least one. When it has them all, a
+        new one takes the place of the one that has been idle for the longest time. One client, an
+        IPv4 address or an IPv6 /64, has at most a quarter of them, or 8 if that is more; what it
+        opens beyond that is closed at once.
 
         Raises:
             OSError: an address that cannot be had, as its `filename`; no socket is kept.
@@ -86,4 +93,7 @@ class Engine:
         """Read the counters. Queries put to `answer` count as well."""
 
     def stop(self) -> None:
-        """Answer what has been received, close the sockets and join the threads."""
+        """Answer what has been received, close the sockets and join the threads.
+
+        Packets that keep coming do not put it off: after half a second they go without an answer.
+        """

@@ -151,7 +151,8 @@ class Server:
         return self._engine.stats()
 
     def _bind(self, wanted: Sequence[Listen], workers: int) -> tuple[Listen, ...]:
-        bound = self._engine.bind([(str(item.address), item.port) for item in wanted], workers)
+        addresses = [(str(item.address), item.port) for item in wanted]
+        bound = self._engine.bind(addresses, workers, _connections(workers))
         return tuple(
             Listen(item.address, port) for item, (_, port) in zip(wanted, bound, strict=True)
         )

@@ -58,14 +58,16 @@ impl Engine {
             .map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
+    #[pyo3(signature = (listen, workers, connections=1024))]
     fn bind(
         &self,
         py: Python<'_>,
         listen: Vec<(IpAddr, u16)>,
         workers: usize,
+        connections: usize,
     ) -> PyResult<Vec<(String, u16)>> {
         let listen: Vec<SocketAddr> = listen.into_iter().map(SocketAddr::from).collect();
-        match py.detach(|| self.0.bind(&listen, workers)) {
+        match py.detach(|| self.0.bind(&listen, workers, connections)) {
             Ok(bound) => Ok(bound
                 .iter()
                 .map(|address| (address.ip().to_string(), address.port()))

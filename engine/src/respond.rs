@@ -139,7 +139,8 @@ impl Reply<'_, '_> {
         let mut name = Lower::new(query.name);
         let mut owner = OWNER_IS_QUESTION;
         let mut home = None;
-        for _ in 0..=MAX_CHAIN {
+        let mut chain: [&[u8]; MAX_CHAIN] = [&[]; MAX_CHAIN]; // the targets so far
+        for turn in 0..=MAX_CHAIN {
             let first = home.is_none();
             let parent_side = first && query.qtype == rtype::DS;
             let node = match zones.find(name.as_slice(), parent_side) {
@@ -173,6 +174,14 @@ impl Reply<'_, '_> {
             let Some((target, at)) = self.records(snapshot, node, zone, owner)? else {
                 return Ok(());
             };
+            // A chain that comes back to a name has said all that there is.
+            let is_target = |seen: &&[u8]| seen.eq_ignore_ascii_case(target);
+            if is_target(&query.name) || chain.iter().take(turn).any(is_target) {
+                return Ok(());
+            }
+            if let Some(place) = chain.get_mut(turn) {
+                *place = target;
+            }
             name = Lower::new(target);
             owner = at;
         }
@@ -202,6 +211,8 @@ impl Reply<'_, '_> {
             return Ok(false);
         };
         if leaf.count == 0 {
+            // The scope stays 0, wherever the client is: resolvers keep NODATA and SERVFAIL for
+            // everybody (RFC 7871 section 7.4).
             self.rcode = leaf.rcode;
             return Ok(leaf.rcode != Rcode::NoError);
         }

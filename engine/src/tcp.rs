@@ -3,7 +3,9 @@
 //! One thread runs all of a worker's connections. What a client can cost is bounded: connections,
 //! octets held, and the time that a query may take to arrive and an answer to leave.
 
-use std::cell::RefCell;
+mod places;
+
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -11,15 +13,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use crate::wire::MAX_MESSAGE;
-use crate::worker::Worker;
-
-/// Connections per worker; the next one waits in the listening queue until one is free.
-const MAX_CONNECTIONS: usize = 1024;
+use crate::worker::{PAUSE, Worker};
+use places::Places;
 
 /// How long a connection may go without a complete query (RFC 7766 section 6.2.3: a few seconds).
 const IDLE: Duration = Duration::from_secs(10);
@@ -30,19 +30,21 @@ const WRITE: Duration = Duration::from_secs(10);
 /// How long connections have, once the engine stops, to take the answers that are on their way.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// How often the worker moves on to the snapshot in force while no query comes: it would keep an old
+/// one in memory.
+const REFRESH: Duration = Duration::from_secs(1);
+
 /// Answers are sent when so many octets have gathered, or when no complete query is left.
 const GATHER: usize = 16 * 1024;
 
 /// What is first read at once: a query is short, so idle connections stay small.
 const READ: usize = 2048;
 
-/// How long to wait when no further connection can be had, for want of descriptors mostly.
-const BREATHER: Duration = Duration::from_millis(50);
-
-/// Answer on `listeners` until `stop` changes.
+/// Answer on `listeners` until `stop` changes, with so many `connections` at a time.
 pub fn serve(
     listeners: &[std::net::TcpListener],
-    worker: &Worker,
+    worker: Worker,
+    connections: usize,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -50,8 +52,9 @@ pub fn serve(
         .build()?;
     let local = LocalSet::new();
     let desk = Rc::new(Desk {
-        worker: RefCell::new((worker.clone(), vec![0; MAX_MESSAGE])),
-        places: Semaphore::new(MAX_CONNECTIONS),
+        worker: RefCell::new((worker, vec![0; MAX_MESSAGE])),
+        places: RefCell::new(Places::new(connections)),
+        left: Notify::new(),
         stop: stop.clone(),
     });
     local.block_on(&runtime, async move {
@@ -61,9 +64,9 @@ pub fn serve(
             let listener = TcpListener::from_std(listener)?;
             tokio::task::spawn_local(accept(Rc::clone(&desk), listener));
         }
+        tokio::task::spawn_local(refresh(Rc::clone(&desk)));
         let _ = stop.wait_for(|stop| *stop).await;
-        let busy = desk.places.acquire_many(MAX_CONNECTIONS as u32);
-        let _ = tokio::time::timeout(LINGER, busy).await;
+        let _ = tokio::time::timeout(LINGER, desk.emptied()).await;
         Ok(())
     })
 }
@@ -71,38 +74,76 @@ pub fn serve(
 /// What the connections of one worker share.
 struct Desk {
     worker: RefCell<(Worker, Vec<u8>)>,
-    places: Semaphore,
+    places: RefCell<Places>,
+    /// Told when a connection has ended.
+    left: Notify,
     stop: watch::Receiver<bool>,
+}
+
+/// A connection's place, given back when the connection's task ends in whatever way.
+struct Place {
+    desk: Rc<Desk>,
+    number: Cell<u64>,
+}
+
+impl Place {
+    /// The client has shown that it uses its connection.
+    fn stir(&self) {
+        let number = self.desk.places.borrow_mut().stir(self.number.get());
+        self.number.set(number);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.desk.places.borrow_mut().leave(self.number.get());
+        self.desk.left.notify_one();
+    }
+}
+
+async fn refresh(desk: Rc<Desk>) {
+    let mut ticks = interval(REFRESH);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let worker = &mut desk.worker.borrow_mut().0;
+        worker.refresh();
+        worker.reap();
+    }
 }
 
 async fn accept(desk: Rc<Desk>, listener: TcpListener) {
     let mut stop = desk.stop.clone();
     loop {
-        let Ok(place) = desk.places.acquire().await else {
-            return;
-        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
         };
         let Ok((stream, peer)) = accepted else {
-            drop(place);
-            tokio::time::sleep(BREATHER).await;
+            tokio::time::sleep(PAUSE).await; // for want of descriptors mostly
             continue;
         };
-        place.forget(); // given back by the connection's task
-        let desk = Rc::clone(&desk);
-        tokio::task::spawn_local(async move {
+        let client = peer.ip();
+        let Some(number) = desk.places.borrow_mut().enter(client) else {
+            continue; // the client has its share; this closes the connection
+        };
+        let place = Place {
+            desk: Rc::clone(&desk),
+            number: Cell::new(number),
+        };
+        let task = tokio::task::spawn_local(async move {
             // What a client does to its connection is its own loss.
-            let _ = converse(&desk, stream, peer.ip()).await;
-            desk.places.add_permits(1);
+            let _ = converse(&place, stream, client).await;
         });
+        let mut places = desk.places.borrow_mut();
+        places.seat(number, task.abort_handle());
     }
 }
 
 /// Answer the queries of one connection until the client, the clock or the engine ends it.
-async fn converse(desk: &Desk, mut stream: TcpStream, client: IpAddr) -> io::Result<()> {
+async fn converse(place: &Place, mut stream: TcpStream, client: IpAddr) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let desk = &place.desk;
     let mut stop = desk.stop.clone();
     let mut received = Vec::new();
     let mut answers = Vec::new();
@@ -112,6 +153,7 @@ async fn converse(desk: &Desk, mut stream: TcpStream, client: IpAddr) -> io::Res
         if taken > 0 {
             received.drain(..taken);
             if !answers.is_empty() {
+                place.stir();
                 timeout_at(Instant::now() + WRITE, stream.write_all(&answers)).await??;
                 answers.clear();
                 deadline = Instant::now() + IDLE;
@@ -130,6 +172,13 @@ async fn converse(desk: &Desk, mut stream: TcpStream, client: IpAddr) -> io::Res
 }
 
 impl Desk {
+    /// Wait until no connection is left.
+    async fn emptied(&self) {
+        while !self.places.borrow().is_empty() {
+            self.left.notified().await;
+        }
+    }
+
     /// Answer complete queries at the start of `received`, as long as the answers stay few enough to
     /// gather. Returns how many octets of queries that were.
     fn answer(&self, client: IpAddr, received: &[u8], answers: &mut Vec<u8>) -> usize {

@@ -1,8 +1,9 @@
 //! One thread's share of the engine: its view of the snapshot, its counters, its dice.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -11,6 +12,10 @@ use crate::select::Dice;
 use crate::snapshot::Snapshot;
 use crate::stats::Counters;
 
+/// How long a worker waits when the system is out of memory or descriptors, or after a fault of our
+/// own, so that what lasts does not spin.
+pub const PAUSE: Duration = Duration::from_millis(50);
+
 /// What all workers share.
 #[derive(Default)]
 pub struct Shared {
@@ -18,6 +23,9 @@ pub struct Shared {
     pub current: ArcSwap<Snapshot>,
     /// Set once, when the engine stops.
     pub stopping: AtomicBool,
+    /// Snapshots that workers may still look at; their last references are dropped by `reap`, so that
+    /// no packet waits for it.
+    retired: Mutex<Vec<Arc<Snapshot>>>,
 }
 
 impl Shared {
@@ -25,10 +33,26 @@ impl Shared {
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
+
+    /// Put `snapshot` into force.
+    pub fn swap(&self, snapshot: Arc<Snapshot>) {
+        let old = self.current.swap(snapshot);
+        self.retired
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(old);
+    }
+
+    /// Free the retired snapshots that every worker has left.
+    pub fn reap(&self) {
+        let mut free = Vec::new();
+        if let Ok(mut retired) = self.retired.try_lock() {
+            free.extend(retired.extract_if(.., |snapshot| Arc::strong_count(snapshot) == 1));
+        }
+    }
 }
 
-/// A thread that answers. A clone is for going on in the same thread.
-#[derive(Clone)]
+/// A thread that answers. It keeps its snapshot alive until it refreshes or ends.
 pub struct Worker {
     shared: Arc<Shared>,
     snapshot: Arc<Snapshot>,
@@ -55,6 +79,11 @@ impl Worker {
         if !Arc::ptr_eq(&current, &self.snapshot) {
             self.snapshot = Guard::into_inner(current);
         }
+    }
+
+    /// Free what no worker looks at any more; for workers that may take a moment for it.
+    pub fn reap(&self) {
+        self.shared.reap();
     }
 
     /// Whether to end.

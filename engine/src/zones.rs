@@ -55,11 +55,16 @@ pub enum ZoneError {
     EmptyRrset(String),
     #[error("the records of one type at {0} take more than 60,000 octets")]
     TooLarge(String),
+    #[error(
+        "the name servers of the delegation {0} and their addresses take more than 60,000 octets"
+    )]
+    Delegation(String),
     #[error("too many names or records")]
     TooMany,
 }
 
-/// The largest `RRset` that is sure to fit into a message beside question, CNAMEs and OPT.
+/// The largest `RRset`, or delegation with its glue, that is sure to fit into a message beside question,
+/// CNAMEs and OPT.
 const MAX_RRSET: usize = 60_000;
 
 /// "None" among indices.
@@ -421,8 +426,9 @@ impl<'a> Builder<'a> {
             }
         }
         let length = self.out.wire.len() - start;
-        if length > MAX_RRSET {
-            return Err(ZoneError::TooLarge(name::to_text(&owner)));
+        // all of it goes into one message (RFC 9471)
+        if length + ns.length as usize > MAX_RRSET {
+            return Err(ZoneError::Delegation(name::to_text(&owner)));
         }
         let glue = Set {
             rtype: rtype::A,
@@ -505,4 +511,47 @@ fn write_record(wire: &mut Vec<u8>, owner: &[u8], rrset: &RrsetSpec, rdata: &[u8
     wire.extend_from_slice(&rrset.ttl.to_be_bytes());
     wire.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
     wire.extend_from_slice(rdata);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rrset(owner: &[u8], rtype: u16, rdatas: Vec<Vec<u8>>) -> RrsetSpec {
+        RrsetSpec {
+            owner: owner.to_vec(),
+            rtype,
+            ttl: 300,
+            rdatas,
+        }
+    }
+
+    #[test]
+    fn a_delegation_fits_into_a_message() {
+        let wire = |text: &str| name::from_text(text).unwrap();
+        let (origin, below) = (wire("example."), wire("sub.example."));
+        let server = wire("ns.sub.example.");
+        // each set is within the bound: a record of either takes 16 octets and more
+        let compile = |addresses: u16, others: u16| {
+            let glue = (0..addresses).map(|number| [[10, 0], number.to_be_bytes()].concat());
+            let others = (0..others).map(|number| wire(&format!("n{number}.example.org.")));
+            let spec = ZoneSpec {
+                rrsets: vec![
+                    rrset(
+                        &origin,
+                        rtype::SOA,
+                        vec![[&origin[..], &origin, &[0; 20]].concat()],
+                    ),
+                    rrset(&below, rtype::NS, others.chain([server.clone()]).collect()),
+                    rrset(&server, rtype::A, glue.collect()),
+                ],
+                origin: origin.clone(),
+                services: Vec::new(),
+            };
+            Zones::compile(&[spec], &HashMap::new()).map(|_| ())
+        };
+        assert_eq!(compile(1000, 500), Ok(()));
+        let too_large = ZoneError::Delegation("sub.example.".to_owned());
+        assert_eq!(compile(1500, 1000), Err(too_large));
+    }
 }

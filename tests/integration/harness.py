@@ -150,14 +150,21 @@ def ecs(subnet: str) -> EDNSOption:
 
 
 def ask(
-    port: int, name: str, qtype: str = "A", *, subnet: str | None = None, tcp: bool = False
+    port: int,
+    name: str,
+    qtype: str = "A",
+    *,
+    subnet: str | None = None,
+    tcp: bool = False,
+    source: str = "127.0.0.1",
 ) -> DNSRecord:
     """One question over UDP or TCP, and the parsed response."""
     question = DNSRecord(q=DNSQuestion(name, number(qtype)))
     if subnet:
         question.add_ar(EDNS0(udp_len=1232, opts=[ecs(subnet)]))
     if tcp:
-        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
+        server = ("127.0.0.1", port)
+        with socket.create_connection(server, PATIENCE, (source, 0)) as sock:
             packet = question.pack()
             sock.sendall(struct.pack("!H", len(packet)) + packet)
             stream = sock.makefile("rb")

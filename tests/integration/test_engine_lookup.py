@@ -91,6 +91,7 @@ class Oracle:
     def respond(self, name, qtype):
         """Rcode, AA, and what stands in answer and authority section."""
         answer = []
+        met = {name}
         for turn in range(MAX_CHAIN + 1):
             found = self.index.find(labels(name), qtype)
             if found.kind is Kind.DELEGATION:
@@ -101,8 +102,9 @@ class Oracle:
                 return rcode, 1, answer + more, authority
             target = found.rrset.rdatas[0]
             answer.append((to_text(name), 5, to_text(target)))
-            if not target.endswith(ORIGIN):
+            if target in met or not target.endswith(ORIGIN):
                 break
+            met.add(target)
             name = target
         return 0, 1, answer, []
 
@@ -144,6 +146,13 @@ questions = st.lists(
 @settings(max_examples=400)
 @given(zones, questions)
 @example(({from_text("*", ORIGIN): "CNAME"}, [from_text("a.b", ORIGIN)] * 8), [(ORIGIN, 1)])
+@example(
+    (
+        {from_text(one, ORIGIN): "CNAME" for one in "ab"},
+        [from_text(one, ORIGIN) for one in "baaaaaaa"],
+    ),
+    [(from_text("a", ORIGIN), 1), (from_text("c", ORIGIN), 1)],
+)
 @example(
     ({from_text("a.b", ORIGIN): "A", from_text("*.b", ORIGIN): "TXT"}, [ORIGIN] * 8),
     [(from_text("b", ORIGIN), 1), (from_text("x.a.b", ORIGIN), 16)],

@@ -1,5 +1,6 @@
 //! `Hash`: weighted rendezvous, worked out for every slot when a plan is published.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
@@ -34,8 +35,11 @@ impl SlotCache {
         if let Some(known) = self.0.get(&key).and_then(Weak::upgrade) {
             return known;
         }
+        let even = choices
+            .windows(2)
+            .all(|pair| pair[0].1.to_bits() == pair[1].1.to_bits());
         let made: Arc<[u16]> = (0..slots)
-            .map(|slot| owner(slot, choices, places))
+            .map(|slot| owner(slot, choices, places, even))
             .collect();
         self.0.insert(key, Arc::downgrade(&made));
         made
@@ -70,8 +74,18 @@ impl Hash {
 
 /// The place of the choice that `slot` belongs to.
 #[expect(clippy::cast_precision_loss, reason = "an f64 holds all of 53 bits")]
-fn owner(slot: u32, choices: &[(u64, f64, u32)], places: u16) -> u16 {
+fn owner(slot: u32, choices: &[(u64, f64, u32)], places: u16, even: bool) -> u16 {
     let slot = mix(u64::from(slot));
+    if even {
+        // of equal weights the largest number costs least, and of equal numbers the first
+        let number = |&(place, &(seed, _, _)): &(u16, &(u64, f64, u32))| {
+            (mix(seed ^ slot) >> 11, Reverse(place))
+        };
+        return (0..places)
+            .zip(choices)
+            .max_by_key(number)
+            .map_or(0, |best| best.0);
+    }
     let mut best = (f64::INFINITY, 0);
     for (place, &(seed, weight, _)) in (0..places).zip(choices) {
         let uniform = ((mix(seed ^ slot) >> 11) as f64 + 0.5) * 2_f64.powi(-53);

@@ -4,12 +4,12 @@ mod publisher;
 mod sockets;
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::watch;
@@ -20,14 +20,11 @@ pub use sockets::ListenError;
 use crate::plan::{ServiceKey, ServiceSpec};
 use crate::stats::{Counters, Drop, Transport};
 use crate::wire::MAX_MESSAGE;
-use crate::worker::{Shared, Worker};
+use crate::worker::{PAUSE, Shared, Worker};
 use crate::zones::ZoneSpec;
 use crate::{tcp, udp};
 use publisher::Publisher;
 use sockets::Sockets;
-
-/// How long a worker that failed waits before it goes on, so that a fault that stays does not spin.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Calls that come at the wrong time.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -69,10 +66,24 @@ pub struct Server {
 
 enum Life {
     New,
-    Bound(Sockets),
-    Running(Vec<JoinHandle<()>>, watch::Sender<bool>),
+    Bound(Sockets, Places),
+    Running(Threads),
     Stopped,
 }
+
+/// How many TCP connections a worker keeps.
+type Places = usize;
+
+struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+}
+
+/// What a thread does.
+type Body = Box<dyn FnOnce() + Send>;
+
+/// Starts a named thread; a parameter so that a test can run out of threads.
+type Spawn<'s> = &'s mut dyn FnMut(String, Body) -> io::Result<JoinHandle<()>>;
 
 impl Default for Server {
     fn default() -> Self {
@@ -103,70 +114,102 @@ impl Server {
         plans: &[(ServiceKey, Arc<ServiceSpec>)],
         zones: Option<&[ZoneSpec]>,
     ) -> Result<u64, PublishError> {
-        lock(&self.publisher).publish(&self.shared, plans, zones)
+        let mut publisher = lock(&self.publisher);
+        let generation = publisher.publish(&self.shared, plans, zones)?;
+        let (udp, tcp, _) = &mut *lock(&self.direct);
+        udp.refresh();
+        tcp.refresh();
+        publisher.reap(&self.shared);
+        Ok(generation)
     }
 
-    /// Take UDP and TCP sockets, for so many workers, on every address.
+    /// Take UDP and TCP sockets, for so many workers, on every address. Each worker keeps so many
+    /// TCP connections.
     pub fn bind(
         &self,
         listen: &[SocketAddr],
         workers: usize,
+        connections: usize,
     ) -> Result<Vec<SocketAddr>, BindError> {
         let mut life = lock(&self.life);
         match &*life {
             Life::New => {}
-            Life::Bound(_) => return Err(LifeError::Bound.into()),
+            Life::Bound(..) => return Err(LifeError::Bound.into()),
             Life::Running(..) => return Err(LifeError::Running.into()),
             Life::Stopped => return Err(LifeError::Stopped.into()),
         }
         let sockets = Sockets::bind(listen, workers.max(1))?;
         let bound = sockets.addresses.clone();
-        *life = Life::Bound(sockets);
+        *life = Life::Bound(sockets, connections.max(1));
         Ok(bound)
     }
 
     /// Start the threads that answer.
     pub fn start(&self) -> Result<(), LifeError> {
+        self.start_on(&mut |name, body| thread::Builder::new().name(name).spawn(body))
+    }
+
+    /// Start all threads or, on an error, none: those that run already are ended.
+    fn start_on(&self, spawn: Spawn<'_>) -> Result<(), LifeError> {
         let mut life = lock(&self.life);
-        let sockets = match std::mem::replace(&mut *life, Life::Stopped) {
-            Life::Bound(sockets) => sockets,
+        let (sockets, places) = match std::mem::replace(&mut *life, Life::Stopped) {
+            Life::Bound(sockets, places) => (sockets, places),
             Life::New => {
                 *life = Life::New;
                 return Err(LifeError::NotBound);
             }
-            Life::Running(threads, stop) => {
-                *life = Life::Running(threads, stop);
+            Life::Running(threads) => {
+                *life = Life::Running(threads);
                 return Err(LifeError::Running);
             }
             Life::Stopped => return Err(LifeError::Stopped),
         };
         let (stop, stopped) = watch::channel(false);
-        let mut threads = Vec::new();
-        let spawn = |name: String, body: Box<dyn FnOnce() + Send>| {
-            let thread = thread::Builder::new().name(name).spawn(body);
-            thread.map_err(|error| LifeError::Thread(error.to_string()))
+        let mut threads = Threads {
+            handles: Vec::new(),
+            stop,
         };
+        for (name, body) in self.bodies(sockets, places, &stopped) {
+            match spawn(name, body) {
+                Ok(handle) => threads.handles.push(handle),
+                Err(error) => {
+                    self.end(threads);
+                    return Err(LifeError::Thread(error.to_string()));
+                }
+            }
+        }
+        *life = Life::Running(threads);
+        Ok(())
+    }
+
+    /// What each thread is to do, with its name.
+    fn bodies(
+        &self,
+        sockets: Sockets,
+        places: Places,
+        stopped: &watch::Receiver<bool>,
+    ) -> Vec<(String, Body)> {
+        let mut bodies: Vec<(String, Body)> = Vec::new();
         for (index, socket) in sockets.udp.into_iter().enumerate() {
-            let mut worker = self.worker(Transport::Udp);
+            let (shared, counters) = self.share(Transport::Udp);
             let body = move || {
-                supervise(&mut worker, |worker| {
-                    udp::serve(&socket.socket, socket.any, worker)
+                supervise(&shared, &counters, |mut worker| {
+                    udp::serve(&socket.socket, socket.any, &mut worker)
                 });
             };
-            threads.push(spawn(format!("dnslb-udp-{index}"), Box::new(body))?);
+            bodies.push((format!("dnslb-udp-{index}"), Box::new(body)));
         }
         for (index, listeners) in sockets.tcp.into_iter().enumerate() {
-            let mut worker = self.worker(Transport::Tcp);
+            let (shared, counters) = self.share(Transport::Tcp);
             let stopped = stopped.clone();
             let body = move || {
-                supervise(&mut worker, |worker| {
-                    tcp::serve(&listeners, worker, stopped.clone())
+                supervise(&shared, &counters, |worker| {
+                    tcp::serve(&listeners, worker, places, stopped.clone())
                 });
             };
-            threads.push(spawn(format!("dnslb-tcp-{index}"), Box::new(body))?);
+            bodies.push((format!("dnslb-tcp-{index}"), Box::new(body)));
         }
-        *life = Life::Running(threads, stop);
-        Ok(())
+        bodies
     }
 
     /// Answer one packet as the network's workers would.
@@ -184,7 +227,7 @@ impl Server {
     /// Read the counters.
     pub fn stats(&self) -> Stats {
         let mut publisher = lock(&self.publisher);
-        publisher.reap();
+        publisher.reap(&self.shared);
         publisher.stats(&self.shared)
     }
 
@@ -192,17 +235,23 @@ impl Server {
     pub fn stop(&self) {
         let life = std::mem::replace(&mut *lock(&self.life), Life::Stopped);
         self.shared.stopping.store(true, Ordering::Release);
-        if let Life::Running(threads, stop) = life {
-            let _ = stop.send(true);
-            for thread in threads {
-                let _ = thread.join();
-            }
+        if let Life::Running(threads) = life {
+            self.end(threads);
         }
     }
 
-    fn worker(&self, transport: Transport) -> Worker {
-        let counters: Arc<Counters> = lock(&self.publisher).counters(transport);
-        Worker::new(&self.shared, &counters, seed())
+    fn end(&self, threads: Threads) {
+        self.shared.stopping.store(true, Ordering::Release);
+        let _ = threads.stop.send(true);
+        for handle in threads.handles {
+            let _ = handle.join();
+        }
+    }
+
+    /// What the workers of a thread are made of.
+    fn share(&self, transport: Transport) -> (Arc<Shared>, Arc<Counters>) {
+        let counters = lock(&self.publisher).counters(transport);
+        (Arc::clone(&self.shared), counters)
     }
 }
 
@@ -223,15 +272,21 @@ pub enum BindError {
 }
 
 /// Run a worker until the engine stops: neither an error of the system nor a fault of our own may
-/// leave an address without an answer for good.
-fn supervise(worker: &mut Worker, serve: impl Fn(&mut Worker) -> std::io::Result<()>) {
+/// leave an address without an answer for good. Each attempt has a worker of its own, and none outlives
+/// it: a worker that nobody refreshes would keep its snapshot alive.
+fn supervise(
+    shared: &Arc<Shared>,
+    counters: &Arc<Counters>,
+    serve: impl Fn(Worker) -> io::Result<()>,
+) {
     loop {
+        let worker = Worker::new(shared, counters, seed());
         let ended = catch_unwind(AssertUnwindSafe(|| serve(worker)));
-        if worker.is_stopping() {
+        if shared.is_stopping() {
             return;
         }
         if !matches!(ended, Ok(Ok(()))) {
-            worker.counters().dropped(Drop::Failed);
+            counters.dropped(Drop::Failed);
             thread::sleep(PAUSE);
         }
     }
@@ -247,4 +302,90 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::wire::name;
+    use crate::zones::RrsetSpec;
+
+    /// How long a busy machine may take.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn zone() -> ZoneSpec {
+        let origin = name::from_text("example.").unwrap();
+        let soa = [&origin[..], &origin, &[0; 20]].concat();
+        ZoneSpec {
+            rrsets: vec![RrsetSpec {
+                owner: origin.clone(),
+                rtype: 6,
+                ttl: 300,
+                rdatas: vec![soa],
+            }],
+            origin,
+            services: Vec::new(),
+        }
+    }
+
+    fn bound() -> Server {
+        let server = Server::default();
+        server.publish(&[], Some(&[zone()])).unwrap();
+        let listen = (Ipv4Addr::LOCALHOST, 0).into();
+        server.bind(&[listen], 2, 16).unwrap();
+        server
+    }
+
+    fn wait(until: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !until() {
+            assert!(Instant::now() < deadline, "has not come");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn idle_workers_let_old_snapshots_go() {
+        let server = bound();
+        server.start().unwrap();
+        let snapshot = server.shared.current.load_full();
+        // this test, the engine, its workers for `answer`, and two threads for each transport
+        wait(|| Arc::strong_count(&snapshot) == 1 + 1 + DIRECT + 4);
+        let old = Arc::downgrade(&snapshot.zones);
+        drop(snapshot);
+        server.publish(&[], Some(&[])).unwrap();
+        wait(|| old.strong_count() == 0);
+    }
+
+    #[test]
+    fn direct_answers_keep_no_snapshot() {
+        let server = bound();
+        for transport in [Transport::Udp, Transport::Tcp] {
+            server.answer(transport, Ipv4Addr::LOCALHOST.into(), &[0; 12]);
+        }
+        let old = Arc::downgrade(&server.shared.current.load().zones);
+        server.publish(&[], Some(&[])).unwrap();
+        assert_eq!(old.strong_count(), 0);
+    }
+
+    #[test]
+    fn a_start_that_fails_midway_leaves_no_thread() {
+        const THREADS: usize = 3;
+        let server = bound();
+        let mut left = THREADS;
+        let error = server.start_on(&mut |name, body| {
+            left = left.checked_sub(1).ok_or(io::ErrorKind::OutOfMemory)?;
+            thread::Builder::new().name(name).spawn(body)
+        });
+        assert!(matches!(error, Err(LifeError::Thread(_))));
+        // a thread's body holds what the workers share, and so does the server
+        assert_eq!(Arc::strong_count(&server.shared), 1 + DIRECT);
+        assert_eq!(server.start(), Err(LifeError::Stopped));
+    }
+
+    /// Workers for `answer`, one per transport.
+    const DIRECT: usize = 2;
 }

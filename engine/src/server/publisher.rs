@@ -43,8 +43,6 @@ pub(super) struct Publisher {
     tallies: Tallies,
     counters: Vec<Arc<Counters>>,
     slots: SlotCache,
-    /// Snapshots that workers may still look at; the last reference is dropped here, never by them.
-    retired: Vec<Arc<Snapshot>>,
 }
 
 impl Publisher {
@@ -114,20 +112,17 @@ impl Publisher {
         }
         let generation = current.generation + 1;
         drop(current);
-        let old = shared.current.swap(Arc::new(Snapshot {
+        shared.swap(Arc::new(Snapshot {
             generation,
             zones: compiled,
             plans,
         }));
-        self.retired.push(old);
-        self.reap();
         Ok(generation)
     }
 
-    /// Free the retired snapshots that every worker has left.
-    pub(super) fn reap(&mut self) {
-        self.retired
-            .retain(|snapshot| Arc::strong_count(snapshot) > 1);
+    /// Free the retired snapshots that every worker has left, and what only they used.
+    pub(super) fn reap(&mut self, shared: &Shared) {
+        shared.reap();
         self.slots.sweep();
     }
 

@@ -7,15 +7,16 @@ use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
+use std::thread;
 
 use libc::{iovec, mmsghdr, sockaddr_in6};
 use socket2::Socket;
 
 use crate::respond::UDP_PAYLOAD;
 use crate::stats::Drop;
-use crate::worker::Worker;
+use crate::worker::{PAUSE, Worker};
 
-use super::MAX_QUERY;
+use super::{Drain, MAX_QUERY};
 
 /// Packets per batch. One system call for 64 packets makes its cost per packet small; more would
 /// gain little and push the buffers out of the cache.
@@ -26,15 +27,19 @@ const CONTROL: usize = 40;
 /// Where its data begin: after `cmsghdr`, which is two words and two ints.
 const CONTROL_DATA: usize = 16;
 
-/// Answer on `socket` until the engine stops, and then what has been received by then.
+/// Answer on `socket` until the engine stops, and then, for a while, what has been received by then.
 pub(super) fn serve(socket: &Socket, any: bool, worker: &mut Worker) -> io::Result<()> {
     let fd = socket.as_raw_fd();
     if any {
         ask_for_destination(socket)?;
     }
     let mut batch = Batch::new(any);
+    let mut drain = Drain::default();
     loop {
         let stopping = worker.is_stopping();
+        if stopping && drain.is_over() {
+            return Ok(());
+        }
         match batch.receive(fd, stopping) {
             Ok(count) => {
                 worker.refresh();
@@ -46,6 +51,9 @@ pub(super) fn serve(socket: &Socket, any: bool, worker: &mut Worker) -> io::Resu
                     return Ok(());
                 }
                 worker.refresh();
+                if is_want(&error) {
+                    thread::sleep(PAUSE);
+                }
             }
             Err(error) => return Err(error),
         }
@@ -62,7 +70,12 @@ fn is_passing(error: &io::Error) -> bool {
             | ErrorKind::ConnectionRefused
             | ErrorKind::HostUnreachable
             | ErrorKind::NetworkUnreachable
-    ) || matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::ENOBUFS))
+    ) || is_want(error)
+}
+
+/// Want of memory, which is told at once, without waiting for a packet.
+fn is_want(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::ENOBUFS))
 }
 
 /// Have the kernel say which of our addresses each packet was sent to.
@@ -93,7 +106,8 @@ fn ask_for_destination(socket: &Socket) -> io::Result<()> {
 #[repr(align(8))]
 struct Control([u8; CONTROL]);
 
-/// The buffers of a batch. The headers point into the boxes, which never move or shrink.
+/// The buffers of a batch. The headers' pointers mean something during a system call only: they are made
+/// right before each, of the buffers as they are borrowed then.
 struct Batch {
     packets: Box<[[u8; MAX_QUERY]]>,
     answers: Box<[[u8; UDP_PAYLOAD as usize]]>,
@@ -103,8 +117,15 @@ struct Batch {
     out_vectors: Box<[iovec]>,
     incoming: Box<[mmsghdr]>,
     outgoing: Box<[mmsghdr]>,
-    ready: usize,
+    ready: Vec<Ready>,
     any: bool,
+}
+
+/// An answer to send, in the order of the answers' buffers.
+struct Ready {
+    /// The packet that it answers.
+    to: usize,
+    length: usize,
 }
 
 fn boxed<T: Clone>(value: T) -> Box<[T]> {
@@ -116,7 +137,7 @@ impl Batch {
         // SAFETY: all-zero is a valid value of these plain C structures: null pointers and numbers.
         let (peer, vector, header): (sockaddr_in6, iovec, mmsghdr) =
             unsafe { (mem::zeroed(), mem::zeroed(), mem::zeroed()) };
-        let mut batch = Self {
+        Self {
             packets: boxed([0; MAX_QUERY]),
             answers: boxed([0; UDP_PAYLOAD as usize]),
             peers: boxed(peer),
@@ -125,27 +146,9 @@ impl Batch {
             out_vectors: boxed(vector),
             incoming: boxed(header),
             outgoing: boxed(header),
-            ready: 0,
+            ready: Vec::with_capacity(BATCH),
             any,
-        };
-        for index in 0..BATCH {
-            batch.in_vectors[index] = iovec {
-                iov_base: batch.packets[index].as_mut_ptr().cast(),
-                iov_len: MAX_QUERY,
-            };
-            let message = &mut batch.incoming[index].msg_hdr;
-            message.msg_name = ptr::from_mut(&mut batch.peers[index]).cast();
-            message.msg_namelen = mem::size_of::<sockaddr_in6>() as libc::socklen_t;
-            message.msg_iov = ptr::from_mut(&mut batch.in_vectors[index]);
-            message.msg_iovlen = 1;
-            if any {
-                message.msg_control = batch.controls[index].0.as_mut_ptr().cast();
-                message.msg_controllen = CONTROL;
-            }
-            batch.outgoing[index].msg_hdr.msg_iov = ptr::from_mut(&mut batch.out_vectors[index]);
-            batch.outgoing[index].msg_hdr.msg_iovlen = 1;
         }
-        batch
     }
 
     /// Wait for packets, and take as many as there are.
@@ -155,8 +158,26 @@ impl Batch {
         } else {
             libc::MSG_WAITFORONE
         };
-        // SAFETY: BATCH headers, each pointing at buffers of the lengths it states, which live as
-        // long as `self` and which nothing else borrows during the call.
+        let buffers = self.packets.iter_mut().zip(&mut *self.peers);
+        let headers = self.incoming.iter_mut().zip(&mut *self.in_vectors);
+        for (((packet, peer), control), (incoming, vector)) in
+            buffers.zip(&mut *self.controls).zip(headers)
+        {
+            vector.iov_base = packet.as_mut_ptr().cast();
+            vector.iov_len = MAX_QUERY;
+            let message = &mut incoming.msg_hdr;
+            message.msg_name = ptr::from_mut(peer).cast();
+            message.msg_namelen = mem::size_of::<sockaddr_in6>() as libc::socklen_t;
+            message.msg_iov = ptr::from_mut(vector);
+            message.msg_iovlen = 1;
+            if self.any {
+                message.msg_control = control.0.as_mut_ptr().cast();
+                message.msg_controllen = CONTROL;
+            }
+        }
+        // SAFETY: BATCH headers, whose pointers were just made of distinct buffers of `self`, with the
+        // buffers' lengths. The kernel writes through them during the call only, and between their
+        // making and the end of the call nothing else touches those buffers.
         let count = unsafe {
             libc::recvmmsg(
                 fd,
@@ -171,52 +192,50 @@ impl Batch {
 
     /// Answer the first `count` packets received.
     fn answer(&mut self, count: usize, worker: &mut Worker) {
-        self.ready = 0;
-        for index in 0..count.min(BATCH) {
-            let incoming = &mut self.incoming[index];
-            let (name, name_length) = (incoming.msg_hdr.msg_name, incoming.msg_hdr.msg_namelen);
-            let control_length = incoming.msg_hdr.msg_controllen;
-            let whole = incoming.msg_hdr.msg_flags & libc::MSG_TRUNC == 0;
-            let length = (incoming.msg_len as usize).min(MAX_QUERY);
-            // the kernel has written over what it may fill
-            incoming.msg_hdr.msg_namelen = mem::size_of::<sockaddr_in6>() as libc::socklen_t;
-            if self.any {
-                incoming.msg_hdr.msg_controllen = CONTROL;
-            }
-            if !whole {
+        self.ready.clear();
+        for (to, incoming) in self.incoming.iter().enumerate().take(count) {
+            if incoming.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
                 worker.counters().dropped(Drop::Oversize);
                 continue;
             }
-            let client = address(&self.peers[index]);
-            let packet = &self.packets[index][..length];
-            let out = &mut self.answers[self.ready];
+            let client = address(&self.peers[to]);
+            let packet = &self.packets[to][..(incoming.msg_len as usize).min(MAX_QUERY)];
+            let out = &mut self.answers[self.ready.len()];
             let Some(length) = worker.respond(client, packet, out) else {
                 continue;
             };
-            self.out_vectors[self.ready] = iovec {
-                iov_base: out.as_mut_ptr().cast(),
-                iov_len: length,
-            };
-            let message = &mut self.outgoing[self.ready].msg_hdr;
-            message.msg_name = name;
-            message.msg_namelen = name_length;
             if self.any {
-                let control = &mut self.controls[index].0;
-                any_interface(control, client);
-                message.msg_control = control.as_mut_ptr().cast();
-                message.msg_controllen = control_length;
+                any_interface(&mut self.controls[to].0, client);
             }
-            self.ready += 1;
+            self.ready.push(Ready { to, length });
         }
     }
 
     /// Send the answers; one that the system refuses is counted and does not hold up the rest.
     fn send(&mut self, fd: RawFd, worker: &Worker) {
+        let headers = self.outgoing.iter_mut().zip(&mut *self.out_vectors);
+        let answers = self.ready.iter().zip(&mut *self.answers);
+        for ((ready, answer), (outgoing, vector)) in answers.zip(headers) {
+            vector.iov_base = answer.as_mut_ptr().cast();
+            vector.iov_len = ready.length;
+            let received = &self.incoming[ready.to].msg_hdr;
+            let message = &mut outgoing.msg_hdr;
+            message.msg_name = ptr::from_mut(&mut self.peers[ready.to]).cast();
+            message.msg_namelen = received.msg_namelen;
+            message.msg_iov = ptr::from_mut(vector);
+            message.msg_iovlen = 1;
+            if self.any {
+                message.msg_control = self.controls[ready.to].0.as_mut_ptr().cast();
+                message.msg_controllen = received.msg_controllen;
+            }
+        }
         let mut sent = 0;
-        while sent < self.ready {
-            let rest = &mut self.outgoing[sent..self.ready];
-            // SAFETY: `rest` are headers whose names, vectors and controls point into boxes of
-            // `self`, filled by `answer` with lengths within those buffers.
+        while sent < self.ready.len() {
+            let rest = &mut self.outgoing[sent..self.ready.len()];
+            // SAFETY: `rest` are headers whose pointers were made above of buffers of `self`, none of
+            // which has been touched since. An answer's length is within its buffer, where `respond`
+            // has written it; the kernel has set the lengths of name and control when it filled them,
+            // within the room that `receive` gave.
             let count =
                 unsafe { libc::sendmmsg(fd, rest.as_mut_ptr(), rest.len() as libc::c_uint, 0) };
             match usize::try_from(count) {

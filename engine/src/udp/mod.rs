@@ -1,7 +1,7 @@
 //! The UDP loop: receive a batch, answer it, send the batch.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
@@ -17,6 +17,20 @@ const MAX_QUERY: usize = 2048;
 
 /// How often an idle worker looks whether there is a new snapshot to move to or the engine stops.
 const IDLE: Duration = Duration::from_millis(100);
+
+/// How long a worker goes on with what keeps coming once the engine stops.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// The time left for what has been received, once the engine stops.
+#[derive(Default)]
+struct Drain(Option<Instant>);
+
+impl Drain {
+    /// Whether it is over; it begins with the first call.
+    fn is_over(&mut self) -> bool {
+        self.0.get_or_insert_with(Instant::now).elapsed() >= DRAIN
+    }
+}
 
 /// Answer on `socket` until the engine stops. `any` says that the socket is bound to the wildcard
 /// address, so that answers have to name the address that was asked.
@@ -35,7 +49,7 @@ pub fn serve(socket: &Socket, any: bool, worker: &mut Worker) -> io::Result<()> 
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
     use std::sync::Arc;
-    use std::sync::atomic::Ordering;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
     use super::*;
@@ -65,6 +79,42 @@ mod tests {
         shared.stopping.store(true, Ordering::Release);
         thread.join().unwrap().unwrap();
         counters
+    }
+
+    /// Stop while clients never do.
+    fn ends_under_load(serve: Loop) {
+        const CLIENTS: usize = 6; // so many that the loop alone does not keep up with them
+        let flooding = Arc::new(AtomicBool::new(true));
+        let mut flood = Vec::new();
+        run(serve, Ipv4Addr::LOCALHOST, |address| {
+            let client = connect(address);
+            client.send(QUERY).unwrap();
+            assert_eq!(client.recv(&mut [0; 512]).unwrap(), QUERY.len());
+            for _ in 0..CLIENTS {
+                let client = connect(address);
+                let flooding = Arc::clone(&flooding);
+                flood.push(thread::spawn(move || {
+                    while flooding.load(Ordering::Relaxed) {
+                        let _ = client.send(QUERY);
+                    }
+                }));
+            }
+        });
+        flooding.store(false, Ordering::Relaxed);
+        for thread in flood {
+            thread.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_portable_loop_ends_under_load() {
+        ends_under_load(portable::serve);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_batching_loop_ends_under_load() {
+        ends_under_load(|socket, worker| mmsg::serve(socket, false, worker));
     }
 
     fn connect(address: SocketAddr) -> UdpSocket {

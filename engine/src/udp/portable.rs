@@ -9,17 +9,25 @@ use crate::respond::UDP_PAYLOAD;
 use crate::stats::Drop;
 use crate::worker::Worker;
 
-use super::MAX_QUERY;
+use super::{Drain, MAX_QUERY};
 
-/// Answer on `socket` until the engine stops.
+/// Answer on `socket` until the engine stops, and then, for a while, what has been received by then.
 pub(super) fn serve(socket: &Socket, worker: &mut Worker) -> io::Result<()> {
     let socket: UdpSocket = socket.try_clone()?.into();
     let mut packet = [0; MAX_QUERY + 1];
     let mut out = [0; UDP_PAYLOAD as usize];
-    while !worker.is_stopping() {
+    let mut drain = Drain::default();
+    loop {
+        let stopping = worker.is_stopping();
+        if stopping && drain.is_over() {
+            return Ok(());
+        }
         let (length, peer) = match socket.recv_from(&mut packet) {
             Ok(received) => received,
             Err(error) if is_passing(&error) => {
+                if stopping {
+                    return Ok(());
+                }
                 worker.refresh();
                 continue;
             }
@@ -34,7 +42,6 @@ pub(super) fn serve(socket: &Socket, worker: &mut Worker) -> io::Result<()> {
             worker.counters().dropped(Drop::Unsent);
         }
     }
-    Ok(())
 }
 
 fn is_passing(error: &io::Error) -> bool {

@@ -44,7 +44,9 @@ pub struct Ecs {
 }
 
 impl Edns {
-    /// Read the body of an OPT record: its CLASS, the halves of its TTL, and its RDATA.
+    /// Read the body of an OPT record: its CLASS, the halves of its TTL, and its RDATA. What the
+    /// options of a later version look like is unknown; its sender is told BADVERS (RFC 6891 section
+    /// 6.1.3), whatever they are.
     pub fn parse(udp_size: u16, [high, low]: [u16; 2], options: &[u8]) -> Result<Self, Malformed> {
         let mut edns = Self {
             udp_size,
@@ -52,7 +54,7 @@ impl Edns {
             dnssec_ok: low & DNSSEC_OK != 0,
             ecs: None,
         };
-        let mut rest = options;
+        let mut rest = if edns.version == 0 { options } else { &[] };
         while !rest.is_empty() {
             let (code, after) = take_u16(rest).ok_or(Malformed)?;
             let (length, after) = take_u16(after).ok_or(Malformed)?;
@@ -193,6 +195,14 @@ mod tests {
             (ecs.address, ecs.source),
             ("192.0.2.0".parse().unwrap(), 24)
         );
+    }
+
+    #[test]
+    fn options_of_later_versions_are_not_read() {
+        let odd = b"\x00\x08\xFF";
+        assert!(Edns::parse(1232, [0, 0], odd).is_err());
+        let later = Edns::parse(1232, [1, 0], odd).unwrap();
+        assert_eq!((later.version, later.ecs), (1, None));
     }
 
     #[test]

@@ -158,6 +158,11 @@ fn check(kind: Kind, transport: Transport, packet: &[u8], answer: Option<&[u8]>)
             owner.clone_from(record.target.as_ref().expect("a name"));
         }
     }
+    let aliases = answers.iter().filter(|record| record.rtype == CNAME);
+    let mut met = HashSet::new();
+    for alias in aliases {
+        assert!(met.insert(&alias.owner), "a chain says everything once");
+    }
     let soas = message
         .section(Section::Authority)
         .filter(|record| record.rtype == SOA);
