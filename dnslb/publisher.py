@@ -103,6 +103,7 @@ class Publisher:
     ) -> None:
         compiler = Compiler(standings)
         plans: dict[ServiceId, ServicePlan] = {}
+        same: dict[tuple[int, int], bool] = {}  # services that share plans share the comparison
         told = []
         for service in services:
             try:
@@ -111,7 +112,11 @@ class Publisher:
                 self._failed(service, error)
                 continue
             told.append(service)
-            if plan != self._plans.get(service.id):
+            old = self._plans.get(service.id)
+            pair = id(plan), id(old)
+            if pair not in same:
+                same[pair] = plan == old
+            if not same[pair]:
                 plans[service.id] = plan
         refused = self._hand_over(plans) if plans else set()
         for service in told:
