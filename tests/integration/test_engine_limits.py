@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 from contextlib import ExitStack, contextmanager
@@ -10,19 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 from dnslib import EDNS0, RCODE, DNSQuestion, DNSRecord
-from harness import PATIENCE
+from harness import PATIENCE, need_engine
 
 from dnslb.engine import new_engine
-from dnslb.errors import EngineMissingError
 from dnslb.zone.names import from_text
 from dnslb.zone.records import RRset
 
-try:
-    new_engine()
-except EngineMissingError as error:
-    if os.environ.get("CI"):
-        raise
-    pytest.skip(str(error), allow_module_level=True)
+need_engine()
 
 ORIGIN = from_text("z.example.")
 SOA = RRset(ORIGIN, 6, 300, (ORIGIN * 2 + struct.pack("!5I", 1, 3600, 600, 86400, 60),))

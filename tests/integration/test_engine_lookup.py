@@ -6,18 +6,16 @@ services meet; whole responses are compared.
 
 from __future__ import annotations
 
-import os
 import struct
 from ipaddress import IPv4Address
 
-import pytest
 from dnslib import DNSQuestion, DNSRecord
+from harness import need_engine
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dnslb.config.model import Service, ServiceId, Zone
 from dnslb.engine import new_engine
-from dnslb.errors import EngineMissingError
 from dnslb.policy.compile import compile_services
 from dnslb.zone.data import engine_zone
 from dnslb.zone.lookup import Kind, ZoneIndex
@@ -25,12 +23,7 @@ from dnslb.zone.names import from_text, labels, relative, to_text
 from dnslb.zone.records import RRset
 from policy.making import backend, pool
 
-try:
-    new_engine()
-except EngineMissingError as error:
-    if os.environ.get("CI"):
-        raise
-    pytest.skip(str(error), allow_module_level=True)
+need_engine()
 
 ORIGIN = from_text("z.example.")
 MAX_CHAIN = 8  # CNAMEs that one answer follows; the engine's bound

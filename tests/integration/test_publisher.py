@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from dnslib import DNSRecord
+from harness import need_engine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,8 @@ from dnslb.publisher import Publisher
 from dnslb.zone.names import from_text
 from dnslb.zone.records import RRset
 from policy.making import backend, pool
+
+need_engine()
 
 ORIGIN = from_text("example.")
 SOA = from_text("ns.example.") * 2 + bytes(20)
