@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("check")
+@click.command("check", short_help="Validate the configuration; tell every problem.")
 @click.argument("config", type=CONFIG, default=DEFAULT_CONFIG, metavar="[CONFIG]")
 def command(config: Path) -> None:
     """Check CONFIG (default dnslb.yaml) and its zones; print every problem with its place.

@@ -10,7 +10,7 @@ from dnslb.demo.run import run
 __all__ = ["command"]
 
 
-@click.command("demo")
+@click.command("demo", short_help="See it work: backends and server on loopback.")
 @click.option(
     "--seconds", type=click.FloatRange(min=0.1), help="End by itself after so many seconds."
 )

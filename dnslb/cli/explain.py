@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("explain")
+@click.command("explain", short_help="Explain an answer, step by step.")
 @click.argument("name")
 @click.argument("rtype", metavar="[TYPE]", default="A")
 @click.option(

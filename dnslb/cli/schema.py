@@ -12,7 +12,7 @@ from dnslb.config.schema import schema
 __all__ = ["command"]
 
 
-@click.command("schema")
+@click.command("schema", short_help="Print a JSON Schema, for editors.")
 @click.argument("kind", type=click.Choice(["zone", "server"]), default="zone")
 def command(kind: Literal["zone", "server"]) -> None:
     """Print the JSON Schema of zone files (default), or of dnslb.yaml with `server`."""

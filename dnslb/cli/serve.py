@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("serve")
+@click.command("serve", short_help="Run the server.")
 @click.argument("config", type=CONFIG, default=DEFAULT_CONFIG, metavar="[CONFIG]")
 def command(config: Path) -> None:
     """Run the server that CONFIG (default dnslb.yaml) describes.
