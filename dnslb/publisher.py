@@ -202,7 +202,7 @@ def _measured(pool: Pool, known: dict[int, bool]) -> bool:
 def _publish_all(
     engine: Engine, config: Config, compiler: Compiler
 ) -> dict[ServiceId, ServicePlan]:
-    plans = {service.id: compiler.service(service) for service in config.services()}
+    plans = compiler.services(config.services())
     zones = [engine_zone(zone) for zone in config.zones.values()]
     try:
         generation = engine.publish(plans, zones)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dnslb.config.model import BackendId, Member, Pool, Service, ServiceId
     from dnslb.health.standing import Standing
 
-__all__ = ["Compiler", "compile_services"]
+__all__ = ["Compiler"]
 
 _TRUSTED: Final = {id(strategy) for strategy in BUILT_IN.values()}
 
@@ -36,20 +36,11 @@ Asked = Family | None
 """What is asked: a family's address records, or (None) any other type, which a CNAME answers."""
 
 
-def compile_services(
-    services: Iterable[Service], standings: Mapping[BackendId, Standing]
-) -> dict[ServiceId, ServicePlan]:
-    """The plans of `services`; a backend without a standing is up.
-
-    Raises:
-        PlanError: a strategy failed or returned what is no plan.
-    """
-    compiler = Compiler(standings)
-    return {service.id: compiler.service(service) for service in services}
-
-
 class Compiler:
-    """Compiles services against one state of the backends; what services share is made once."""
+    """Compiles services against one state of the backends; what services share is made once.
+
+    A backend without a standing is up.
+    """
 
     def __init__(self, standings: Mapping[BackendId, Standing]) -> None:
         self._standings = standings
@@ -71,6 +62,14 @@ class Compiler:
         if plan is None:
             plan = self._services[key] = self._service(service)
         return plan
+
+    def services(self, services: Iterable[Service]) -> dict[ServiceId, ServicePlan]:
+        """The plans of several services.
+
+        Raises:
+            PlanError: a strategy failed or returned what is no plan.
+        """
+        return {service.id: self.service(service) for service in services}
 
     def is_up(self, service: Service) -> bool:
         """Whether the service answers from its pool, rather than as `when_down` says."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from dnslb.config.model import Service, ServiceId, Zone
 from dnslb.engine import new_engine
-from dnslb.policy.compile import compile_services
+from dnslb.policy.compile import Compiler
 from dnslb.zone.data import engine_zone
 from dnslb.zone.lookup import Kind, ZoneIndex
 from dnslb.zone.names import from_text, labels, relative, to_text
@@ -153,7 +153,7 @@ questions = st.lists(
 def test_the_engine_agrees(content, asked):
     zone = build(*content)
     engine = new_engine()
-    engine.publish(compile_services(zone.services.values(), {}), [engine_zone(zone)])
+    engine.publish(Compiler({}).services(zone.services.values()), [engine_zone(zone)])
     oracle = Oracle(zone)
     for name, qtype in asked:
         question = DNSRecord(q=DNSQuestion(to_text(name), qtype))

@@ -9,7 +9,7 @@ import pytest
 
 from dnslb.config.model import Family, WhenDown
 from dnslb.health.standing import ALWAYS_UP, OperatorState, Standing
-from dnslb.policy.compile import Compiler, compile_services
+from dnslb.policy.compile import Compiler
 from dnslb.policy.plan import Answer, Rcode, ServicePlan
 from policy.making import DOWN, TTL, backend, compiled, even, pool, service, spread
 
@@ -203,7 +203,7 @@ def test_serve_all_serves_the_withheld_when_there_is_nothing_else():
 class TestSharing:
     def test_services_over_one_pool_share_one_plan(self):
         of = pool(A, B)
-        plans = compile_services([service(of, name="x"), service(of, name="y")], {})
+        plans = Compiler({}).services([service(of, name="x"), service(of, name="y")])
         first, second = plans.values()
         assert first is second
 
@@ -215,10 +215,10 @@ class TestSharing:
     def test_what_differs_is_not_shared(self, options):
         of = pool(A, B)
         services = [service(of, name="x"), service(of, name="y", **options)]
-        first, second = compile_services(services, {b.id: DOWN for b in (A, B)}).values()
+        first, second = Compiler({b.id: DOWN for b in (A, B)}).services(services).values()
         assert first is not second
         assert first != second
 
     def test_nothing_is_kept_from_one_compiler_to_the_next(self):
         of = service(pool(A, B))
-        assert compile_services([of], {})[of.id] != compile_services([of], {A.id: DOWN})[of.id]
+        assert Compiler({}).service(of) != Compiler({A.id: DOWN}).service(of)

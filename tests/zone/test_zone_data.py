@@ -10,7 +10,7 @@ from dnslib import QTYPE, DNSRecord
 from dnslb.config.load import load
 from dnslb.engine import new_engine
 from dnslb.errors import EngineMissingError
-from dnslb.policy.compile import compile_services
+from dnslb.policy.compile import Compiler
 from dnslb.zone.data import engine_zone
 from dnslb.zone.names import from_text
 from dnslb.zone.records import RRset
@@ -50,7 +50,7 @@ def engine(config):
             pytest.fail(str(error))
         pytest.skip(str(error))
     zones = [engine_zone(zone) for zone in config.zones.values()]
-    engine.publish(compile_services(config.services(), {}), zones)
+    engine.publish(Compiler({}).services(config.services()), zones)
     return engine
 
 
