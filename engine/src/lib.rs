@@ -7,17 +7,22 @@
 //! python    the only file that knows PyO3
 //! server    sockets, threads, publishing
 //! udp, tcp  carry packets      worker    one thread's share: snapshot, counters, dice
-//! respond   packet in, answer out: pure
+//! respond   packet in, answer out: pure      reply, chain   the response in the making
+//! settings  how answers look in general     cookie   who has shown that it receives what we send
 //! lookup    owner name → zone content      select   plan → leaf
 //! zones     what zones compile to          plan     what plans compile to
 //! wire/     the format of messages
 //! ```
 
+mod chain;
+pub mod cookie;
 pub mod lookup;
 pub mod plan;
+mod reply;
 pub mod respond;
 pub mod select;
 pub mod server;
+pub mod settings;
 pub mod snapshot;
 pub mod stats;
 pub mod tcp;

@@ -1,4 +1,4 @@
-//! From an owner name to what the zones hold for it (RFC 1034 section 4.3.2, RFC 4592).
+//! From an owner name to what the zones hold for it (RFC 1034 section 4.3.2, RFC 4592, RFC 6672).
 
 #![deny(
     clippy::unwrap_used,
@@ -7,14 +7,19 @@
 )]
 
 use crate::wire::name::Labels;
-use crate::zones::{Cut, Node, Zone, Zones};
+use crate::wire::rtype;
+use crate::zones::{Delegation, End, Node, Set, Zone, Zones};
 
 /// What stands at a name.
 pub enum Found<'z> {
     /// The name itself, or the wildcard that stands in for it.
     Node(&'z Node),
-    /// The name is at or below a delegation.
-    Cut(&'z Cut),
+    /// The name is at or below a delegation, whose node is told.
+    Delegated(&'z Node, &'z Delegation),
+    /// The name is below a DNAME, whose node and record are told.
+    Renamed(&'z Node, &'z Set),
+    /// The name is a zone's apex, and DS is asked for: what the zone above has of it.
+    ParentSide(&'z Zone, Option<&'z Set>),
     /// The name does not exist in this zone.
     Missing(&'z Zone),
     /// The name is in no zone of ours.
@@ -22,29 +27,37 @@ pub enum Found<'z> {
 }
 
 impl Zones {
-    /// Find `name`, which is in lower case. `parent_side` asks the delegating zone about the
-    /// delegation point itself, as a query for DS does (RFC 4035 section 3.1.4.1).
+    /// Find `name`, which is in lower case, for a query of `qtype`: DS of a zone below is asked of the
+    /// zone above (RFC 4035 section 3.1.4.1), all else of the zone that the name is in.
     #[inline]
     #[must_use]
-    pub fn find(&self, name: &[u8], parent_side: bool) -> Found<'_> {
+    pub fn find(&self, name: &[u8], qtype: u16) -> Found<'_> {
         match self.node(name) {
-            Some(node) => self.exact(node, parent_side),
+            Some(node) => self.exact(node, qtype),
             None => self.encloser(name),
         }
     }
 
     #[inline]
-    fn exact<'z>(&'z self, node: &'z Node, parent_side: bool) -> Found<'z> {
+    fn exact<'z>(&'z self, node: &'z Node, qtype: u16) -> Found<'z> {
         if let Some(cut) = self.cut(node.cut) {
-            let at = self
-                .node_at(cut.node)
-                .is_some_and(|at| std::ptr::eq(at, node));
-            if !(parent_side && at) {
-                return Found::Cut(cut);
+            let at = self.node_at(cut.node).unwrap_or(node);
+            match &cut.end {
+                End::Delegation(_) if std::ptr::eq(at, node) && qtype == rtype::DS => {}
+                End::Rename(_) if std::ptr::eq(at, node) => {}
+                End::Delegation(delegation) => return Found::Delegated(at, delegation),
+                End::Rename(dname) => return Found::Renamed(at, dname),
             }
         }
-        if self.zone(node).is_none() {
+        let Some(zone) = self.zone(node) else {
             return Found::Outside;
+        };
+        if qtype == rtype::DS
+            && let Some(parent) = &zone.parent
+            && self.is_apex(node, zone)
+            && let Some(above) = self.zone_at(parent.zone)
+        {
+            return Found::ParentSide(above, parent.ds.as_ref());
         }
         Found::Node(node)
     }
@@ -55,13 +68,17 @@ impl Zones {
             return Found::Outside;
         };
         if let Some(cut) = self.cut(node.cut) {
-            return Found::Cut(cut);
+            let at = self.node_at(cut.node).unwrap_or(node);
+            return match &cut.end {
+                End::Delegation(delegation) => Found::Delegated(at, delegation),
+                End::Rename(dname) => Found::Renamed(at, dname),
+            };
         }
         let Some(zone) = self.zone(node) else {
             return Found::Outside;
         };
         match self.node_at(node.wildcard) {
-            Some(wildcard) => self.exact(wildcard, false),
+            Some(wildcard) => self.exact(wildcard, 0),
             None => Found::Missing(zone),
         }
     }

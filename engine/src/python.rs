@@ -12,10 +12,12 @@ use pyo3::exceptions::{
 };
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
+use crate::cookie::{Cookies, Secret};
 use crate::plan::{BackendSpec, NodeSpec, PlanSpec, ServiceKey, ServiceSpec};
 use crate::server::{BindError, Server};
+use crate::settings::{MAX_IDENTITY, MAX_UDP_PAYLOAD, Settings};
 use crate::stats::Transport;
 use crate::wire::{Rcode, name};
 use crate::zones::{RrsetSpec, ZoneSpec};
@@ -42,19 +44,24 @@ impl Engine {
         Self(Server::default())
     }
 
-    #[pyo3(signature = (plans, zones=None))]
+    #[pyo3(signature = (plans, zones=None, settings=None))]
     fn publish(
         &self,
         py: Python<'_>,
         plans: &Bound<'_, PyAny>,
         zones: Option<Vec<Bound<'_, PyAny>>>,
+        settings: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u64> {
         let specs = read(plans).map_err(|error| as_value_error(py, error))?;
         let zones = zones
             .map(|zones| zones.iter().map(zone).collect::<PyResult<Vec<_>>>())
             .transpose()
             .map_err(|error| as_value_error(py, error))?;
-        py.detach(|| self.0.publish(&specs, zones.as_deref()))
+        let settings = settings
+            .map(read_settings)
+            .transpose()
+            .map_err(|error| as_value_error(py, error))?;
+        py.detach(|| self.0.publish(&specs, zones.as_deref(), settings))
             .map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
@@ -144,6 +151,45 @@ fn as_value_error(py: Python<'_>, error: PyErr) -> PyErr {
     let told = PyValueError::new_err(error.value(py).to_string());
     told.set_cause(py, Some(error));
     told
+}
+
+fn read_settings(settings: &Bound<'_, PyAny>) -> PyResult<Settings> {
+    let py = settings.py();
+    let udp_payload: u16 = settings.getattr(intern!(py, "udp_payload"))?.extract()?;
+    if !(512..=MAX_UDP_PAYLOAD).contains(&udp_payload) {
+        return Err(PyValueError::new_err(format!(
+            "udp_payload is {udp_payload}, not within 512 to {MAX_UDP_PAYLOAD}"
+        )));
+    }
+    let text = |name: &Bound<'_, PyString>| {
+        let octets: Option<Vec<u8>> = settings.getattr(name)?.extract()?;
+        match octets {
+            Some(octets) if octets.is_empty() || octets.len() > MAX_IDENTITY => {
+                Err(PyValueError::new_err(format!(
+                    "{name} has {} octets, not 1 to {MAX_IDENTITY}",
+                    octets.len()
+                )))
+            }
+            octets => Ok(octets.map(Vec::into_boxed_slice)),
+        }
+    };
+    let secrets: Vec<Secret> = settings
+        .getattr(intern!(py, "cookie_secrets"))?
+        .extract()
+        .map_err(|_| PyValueError::new_err("a cookie secret has 16 octets"))?;
+    let required: bool = settings
+        .getattr(intern!(py, "cookies_required"))?
+        .extract()?;
+    Ok(Settings {
+        udp_payload,
+        identity: text(intern!(py, "identity"))?,
+        version: text(intern!(py, "version"))?,
+        cookies: (!secrets.is_empty()).then(|| Cookies {
+            secrets: secrets.into(),
+            required,
+        }),
+        keepalive: settings.getattr(intern!(py, "keepalive"))?.extract()?,
+    })
 }
 
 fn zone(zone: &Bound<'_, PyAny>) -> PyResult<ZoneSpec> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::plan::ServicePlan;
+use crate::settings::Settings;
 use crate::zones::Zones;
 
 /// Everything that answers depend on. A health flip makes a new one that shares the zones.
@@ -14,4 +15,6 @@ pub struct Snapshot {
     pub zones: Arc<Zones>,
     /// What is balanced, by the place that the zones' nodes know.
     pub plans: Vec<Arc<ServicePlan>>,
+    /// How answers look in general.
+    pub settings: Arc<Settings>,
 }

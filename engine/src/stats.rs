@@ -124,11 +124,7 @@ impl Counters {
     /// Count an answer.
     #[inline]
     pub fn answered(&self, rcode: Rcode) {
-        let place = match rcode {
-            Rcode::BadVers => 6,
-            low => low as usize,
-        };
-        if let Some(counter) = self.rcodes.get(place) {
+        if let Some(counter) = self.rcodes.get(rcode.place()) {
             counter.bump();
         }
     }

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::respond::respond;
+use crate::respond::{Arrival, respond};
 use crate::select::Dice;
 use crate::snapshot::Snapshot;
 use crate::stats::Counters;
@@ -58,6 +58,8 @@ pub struct Worker {
     snapshot: Arc<Snapshot>,
     counters: Arc<Counters>,
     dice: Dice,
+    /// The time of the last refresh, in milliseconds since 1970.
+    now: u64,
 }
 
 impl Worker {
@@ -69,12 +71,14 @@ impl Worker {
             snapshot: shared.current.load_full(),
             counters: Arc::clone(counters),
             dice: Dice::new(seed),
+            now: now(),
         }
     }
 
-    /// Move on to the snapshot in force. Done once per batch, so a batch meets one truth; the
-    /// publisher keeps the old one alive until all have moved on, so none is freed here.
+    /// Move on to the snapshot in force, and to the time. Done once per batch, so a batch meets one
+    /// truth; the publisher keeps the old one alive until all have moved on, so none is freed here.
     pub fn refresh(&mut self) {
+        self.now = now();
         let current = self.shared.current.load();
         if !Arc::ptr_eq(&current, &self.snapshot) {
             self.snapshot = Guard::into_inner(current);
@@ -101,13 +105,25 @@ impl Worker {
     /// Answer one packet from the snapshot of the last `refresh`; see `respond`.
     #[inline]
     pub fn respond(&mut self, client: IpAddr, packet: &[u8], out: &mut [u8]) -> Option<usize> {
-        respond(
+        let arrival = Arrival {
+            client,
+            now: self.now,
+        };
+        let answered = respond(
             &self.snapshot,
             &self.counters,
             &mut self.dice,
-            client,
+            arrival,
             packet,
             out,
-        )
+        )?;
+        Some(answered.length)
     }
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
 }

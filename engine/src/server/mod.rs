@@ -18,6 +18,7 @@ pub use publisher::{BackendKey, PublishError};
 pub use sockets::ListenError;
 
 use crate::plan::{ServiceKey, ServiceSpec};
+use crate::settings::Settings;
 use crate::stats::{Counters, Drop, Transport};
 use crate::wire::MAX_MESSAGE;
 use crate::worker::{PAUSE, Shared, Worker};
@@ -113,9 +114,10 @@ impl Server {
         &self,
         plans: &[(ServiceKey, Arc<ServiceSpec>)],
         zones: Option<&[ZoneSpec]>,
+        settings: Option<Settings>,
     ) -> Result<u64, PublishError> {
         let mut publisher = lock(&self.publisher);
-        let generation = publisher.publish(&self.shared, plans, zones)?;
+        let generation = publisher.publish(&self.shared, plans, zones, settings)?;
         let (udp, tcp, _) = &mut *lock(&self.direct);
         udp.refresh();
         tcp.refresh();
@@ -333,7 +335,7 @@ mod tests {
 
     fn bound() -> Server {
         let server = Server::default();
-        server.publish(&[], Some(&[zone()])).unwrap();
+        server.publish(&[], Some(&[zone()]), None).unwrap();
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
         server.bind(&[listen], 2, 16).unwrap();
         server
@@ -356,7 +358,7 @@ mod tests {
         wait(|| Arc::strong_count(&snapshot) == 1 + 1 + DIRECT + 4);
         let old = Arc::downgrade(&snapshot.zones);
         drop(snapshot);
-        server.publish(&[], Some(&[])).unwrap();
+        server.publish(&[], Some(&[]), None).unwrap();
         wait(|| old.strong_count() == 0);
     }
 
@@ -367,7 +369,7 @@ mod tests {
             server.answer(transport, Ipv4Addr::LOCALHOST.into(), &[0; 12]);
         }
         let old = Arc::downgrade(&server.shared.current.load().zones);
-        server.publish(&[], Some(&[])).unwrap();
+        server.publish(&[], Some(&[]), None).unwrap();
         assert_eq!(old.strong_count(), 0);
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::plan::{self, PlanError, Plans, ServiceKey, ServicePlan, ServiceSpec, SlotCache};
+use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use crate::stats::{Counters, Drop, Transport};
 use crate::wire::Rcode;
@@ -60,6 +61,7 @@ impl Publisher {
         shared: &Shared,
         specs: &[(ServiceKey, Arc<ServiceSpec>)],
         zones: Option<&[ZoneSpec]>,
+        settings: Option<Settings>,
     ) -> Result<u64, PublishError> {
         let current = shared.current.load_full();
         let places = zones.map(number);
@@ -111,11 +113,13 @@ impl Publisher {
             self.places = number(zones);
         }
         let generation = current.generation + 1;
+        let settings = settings.map_or_else(|| Arc::clone(&current.settings), Arc::new);
         drop(current);
         shared.swap(Arc::new(Snapshot {
             generation,
             zones: compiled,
             plans,
+            settings,
         }));
         Ok(generation)
     }

@@ -12,7 +12,7 @@ use std::thread;
 use libc::{iovec, mmsghdr, sockaddr_in6};
 use socket2::Socket;
 
-use crate::respond::UDP_PAYLOAD;
+use crate::settings::MAX_UDP_PAYLOAD;
 use crate::stats::Drop;
 use crate::worker::{PAUSE, Worker};
 
@@ -21,6 +21,10 @@ use super::{Drain, MAX_QUERY};
 /// Packets per batch. One system call for 64 packets makes its cost per packet small; more would
 /// gain little and push the buffers out of the cache.
 const BATCH: usize = 64;
+
+/// Room for an answer. A cache line more than the largest, so that the buffers' beginnings do not all
+/// fall into the same set of the cache.
+const ROOM: usize = MAX_UDP_PAYLOAD as usize + 64;
 
 /// Room for a packet-info control message of either family, `cmsghdr` included.
 const CONTROL: usize = 40;
@@ -110,7 +114,7 @@ struct Control([u8; CONTROL]);
 /// right before each, of the buffers as they are borrowed then.
 struct Batch {
     packets: Box<[[u8; MAX_QUERY]]>,
-    answers: Box<[[u8; UDP_PAYLOAD as usize]]>,
+    answers: Box<[[u8; ROOM]]>,
     peers: Box<[sockaddr_in6]>, // large enough for both families
     controls: Box<[Control]>,
     in_vectors: Box<[iovec]>,
@@ -139,7 +143,7 @@ impl Batch {
             unsafe { (mem::zeroed(), mem::zeroed(), mem::zeroed()) };
         Self {
             packets: boxed([0; MAX_QUERY]),
-            answers: boxed([0; UDP_PAYLOAD as usize]),
+            answers: boxed([0; ROOM]),
             peers: boxed(peer),
             controls: boxed(Control([0; CONTROL])),
             in_vectors: boxed(vector),

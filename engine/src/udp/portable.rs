@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 
 use socket2::Socket;
 
-use crate::respond::UDP_PAYLOAD;
+use crate::settings::MAX_UDP_PAYLOAD;
 use crate::stats::Drop;
 use crate::worker::Worker;
 
@@ -15,7 +15,7 @@ use super::{Drain, MAX_QUERY};
 pub(super) fn serve(socket: &Socket, worker: &mut Worker) -> io::Result<()> {
     let socket: UdpSocket = socket.try_clone()?.into();
     let mut packet = [0; MAX_QUERY + 1];
-    let mut out = [0; UDP_PAYLOAD as usize];
+    let mut out = [0; MAX_UDP_PAYLOAD as usize];
     let mut drain = Drain::default();
     loop {
         let stopping = worker.is_stopping();

@@ -1,4 +1,4 @@
-//! EDNS (RFC 6891) and the client subnet option (RFC 7871).
+//! EDNS (RFC 6891): what a query's OPT record asks for, and the OPT record of the response.
 
 #![deny(
     clippy::unwrap_used,
@@ -10,19 +10,52 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::rtype;
 use super::writer::{Full, Writer};
+use crate::cookie::{CLIENT, Cookie, SERVER};
 
 /// Octets of an OPT record without options.
 pub const OPT: usize = 11;
 
-const OPTION_ECS: u16 = 8;
 const DNSSEC_OK: u16 = 0x8000;
+
+/// The options that are understood; all others are ignored (RFC 6891 section 6.1.2).
+mod option {
+    pub(super) const NSID: u16 = 3;
+    pub(super) const ECS: u16 = 8;
+    pub(super) const COOKIE: u16 = 10;
+    pub(super) const KEEPALIVE: u16 = 11;
+    pub(super) const EDE: u16 = 15;
+    pub(super) const ZONEVERSION: u16 = 19;
+}
+
+/// Octets of an option's code and length.
+const OPTION: usize = 4;
 
 /// Something in an OPT record that the RFCs call a format error.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed;
 
+/// Extended errors (RFC 8914 section 4, RFC 9824 section 10): why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Ede {
+    /// Nothing has been published yet.
+    NotReady = 14,
+    /// The operator does not want it told.
+    Prohibited = 18,
+    /// The name is in no zone of ours.
+    NotAuthoritative = 20,
+    /// A class or type of query that is not served.
+    NotSupported = 21,
+    /// A type that no query has.
+    InvalidQueryType = 30,
+}
+
 /// What a query's OPT record says.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a bit of the message or an option of its own"
+)]
 pub struct Edns {
     /// The largest UDP payload that the sender takes.
     pub udp_size: u16,
@@ -30,8 +63,18 @@ pub struct Edns {
     pub version: u8,
     /// The DO bit, to be copied (RFC 3225).
     pub dnssec_ok: bool,
+    /// Whether an option is not as its RFC demands, which is a format error; none is valid then.
+    pub malformed: bool,
     /// The client's network, where the sender passes it on.
     pub ecs: Option<Ecs>,
+    /// The DNS cookie.
+    pub cookie: Option<Cookie>,
+    /// Whether the server's identity is asked for (RFC 5001).
+    pub nsid: bool,
+    /// Whether the timeout of idle TCP connections is asked for (RFC 7828).
+    pub keepalive: bool,
+    /// Whether the zone's version is asked for (RFC 9660).
+    pub zone_version: bool,
 }
 
 /// The client subnet option of a query (RFC 7871 section 6).
@@ -43,39 +86,77 @@ pub struct Ecs {
     pub source: u8,
 }
 
+/// The options of a response, each there only if the query asked for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// The client's network as received, and the SCOPE PREFIX-LENGTH.
+    pub ecs: Option<(Ecs, u8)>,
+    /// The client's cookie as received, and the server's.
+    pub cookie: Option<([u8; CLIENT], [u8; SERVER])>,
+    /// The timeout of idle TCP connections, in units of 100 ms.
+    pub keepalive: Option<u16>,
+    /// Why there is no answer.
+    pub error: Option<Ede>,
+    /// The server's identity.
+    pub nsid: Option<&'a [u8]>,
+    /// The number of labels of the zone's name, and its serial.
+    pub zone_version: Option<(u8, u32)>,
+}
+
 impl Edns {
     /// Read the body of an OPT record: its CLASS, the halves of its TTL, and its RDATA. What the
     /// options of a later version look like is unknown; its sender is told BADVERS (RFC 6891 section
     /// 6.1.3), whatever they are.
-    pub fn parse(udp_size: u16, [high, low]: [u16; 2], options: &[u8]) -> Result<Self, Malformed> {
+    #[must_use]
+    pub fn parse(udp_size: u16, [high, low]: [u16; 2], options: &[u8]) -> Self {
         let mut edns = Self {
             udp_size,
             version: high as u8,
             dnssec_ok: low & DNSSEC_OK != 0,
-            ecs: None,
+            ..Self::default()
         };
-        let mut rest = if edns.version == 0 { options } else { &[] };
+        if edns.version == 0 && edns.read(options).is_err() {
+            edns.malformed = true;
+            (edns.ecs, edns.cookie) = (None, None);
+            (edns.nsid, edns.keepalive, edns.zone_version) = (false, false, false);
+        }
+        edns
+    }
+
+    /// Read the options. Of one that stands twice the first counts (RFC 7873 section 5.2).
+    fn read(&mut self, mut rest: &[u8]) -> Result<(), Malformed> {
         while !rest.is_empty() {
             let (code, after) = take_u16(rest).ok_or(Malformed)?;
             let (length, after) = take_u16(after).ok_or(Malformed)?;
             let (value, after) = after
                 .split_at_checked(usize::from(length))
                 .ok_or(Malformed)?;
-            if code == OPTION_ECS {
-                edns.ecs = Some(Ecs::parse(value)?);
+            match code {
+                option::ECS => {
+                    let ecs = Ecs::parse(value)?;
+                    self.ecs.get_or_insert(ecs);
+                }
+                option::COOKIE => {
+                    let cookie = Cookie::parse(value).ok_or(Malformed)?;
+                    self.cookie.get_or_insert(cookie);
+                }
+                option::NSID => self.nsid = true,
+                option::KEEPALIVE => self.keepalive = true,
+                option::ZONEVERSION => self.zone_version = true,
+                _ => {}
             }
             rest = after;
         }
-        Ok(edns)
+        Ok(())
     }
 
-    /// The OPT record of the response: our own payload size, DO copied, ECS echoed with `scope`.
+    /// The OPT record of the response: our own payload size, DO copied, and `options`.
     pub fn write(
         &self,
         writer: &mut Writer<'_>,
         rcode: u8,
         payload: u16,
-        scope: u8,
+        options: &Options<'_>,
     ) -> Result<(), Full> {
         writer.u8(0)?;
         writer.u16(rtype::OPT)?;
@@ -83,24 +164,64 @@ impl Edns {
         writer.u8(rcode >> 4)?;
         writer.u8(0)?; // the version that we speak
         writer.u16(if self.dnssec_ok { DNSSEC_OK } else { 0 })?;
-        match &self.ecs {
-            Some(ecs) => {
-                writer.u16(ecs.length().saturating_add(4))?;
-                writer.u16(OPTION_ECS)?;
-                writer.u16(ecs.length())?;
-                ecs.write(writer, scope)
-            }
-            None => writer.u16(0),
-        }
+        writer.counted(|writer| options.write(writer))
+    }
+}
+
+impl Options<'_> {
+    /// How many octets of a response are kept free for OPT. What only informs is not counted: it is
+    /// left out rather than to crowd out an answer.
+    #[must_use]
+    pub fn reserved(&self) -> usize {
+        let ecs = self.ecs.map_or(0, |(ecs, _)| {
+            usize::from(ecs.octets()).saturating_add(OPTION + 4)
+        });
+        let cookie = self.cookie.map_or(0, |_| OPTION + CLIENT + SERVER);
+        let keepalive = self.keepalive.map_or(0, |_| OPTION + 2);
+        OPT.saturating_add(ecs)
+            .saturating_add(cookie)
+            .saturating_add(keepalive)
     }
 
-    /// How many octets `write` takes.
-    #[must_use]
-    pub fn length(&self) -> usize {
-        let option = self
-            .ecs
-            .map_or(0, |ecs| usize::from(ecs.length()).saturating_add(4));
-        OPT.saturating_add(option)
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        if let Some((ecs, scope)) = &self.ecs {
+            writer.u16(option::ECS)?;
+            writer.counted(|writer| ecs.write(writer, *scope))?;
+        }
+        if let Some((client, server)) = &self.cookie {
+            writer.u16(option::COOKIE)?;
+            writer.counted(|writer| {
+                writer.put(client)?;
+                writer.put(server)
+            })?;
+        }
+        if let Some(timeout) = self.keepalive {
+            writer.u16(option::KEEPALIVE)?;
+            writer.counted(|writer| writer.u16(timeout))?;
+        }
+        if let Some(error) = self.error {
+            writer.optional(|writer| {
+                writer.u16(option::EDE)?;
+                writer.counted(|writer| writer.u16(error as u16))
+            });
+        }
+        if let Some((labels, serial)) = self.zone_version {
+            writer.optional(|writer| {
+                writer.u16(option::ZONEVERSION)?;
+                writer.counted(|writer| {
+                    writer.u8(labels)?;
+                    writer.u8(0)?; // SOA-SERIAL (RFC 9660 section 2.1)
+                    writer.put(&serial.to_be_bytes())
+                })
+            });
+        }
+        if let Some(nsid) = self.nsid {
+            writer.optional(|writer| {
+                writer.u16(option::NSID)?;
+                writer.counted(|writer| writer.put(nsid))
+            });
+        }
+        Ok(())
     }
 }
 
@@ -126,10 +247,6 @@ impl Ecs {
 
     fn octets(&self) -> u8 {
         self.source.div_ceil(8)
-    }
-
-    fn length(&self) -> u16 {
-        u16::from(self.octets()).saturating_add(4)
     }
 
     fn write(&self, writer: &mut Writer<'_>, scope: u8) -> Result<(), Full> {
@@ -187,9 +304,8 @@ mod tests {
             1232,
             [0, 0x8000],
             b"\x00\x08\x00\x07\x00\x01\x18\x00\xC0\x00\x02",
-        )
-        .unwrap();
-        assert!(edns.dnssec_ok);
+        );
+        assert!(edns.dnssec_ok && !edns.malformed);
         let ecs = edns.ecs.unwrap();
         assert_eq!(
             (ecs.address, ecs.source),
@@ -200,9 +316,9 @@ mod tests {
     #[test]
     fn options_of_later_versions_are_not_read() {
         let odd = b"\x00\x08\xFF";
-        assert!(Edns::parse(1232, [0, 0], odd).is_err());
-        let later = Edns::parse(1232, [1, 0], odd).unwrap();
-        assert_eq!((later.version, later.ecs), (1, None));
+        assert!(Edns::parse(1232, [0, 0], odd).malformed);
+        let later = Edns::parse(1232, [1, 0], odd);
+        assert!(later.version == 1 && !later.malformed);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) fn words<const N: usize>(bytes: &[u8]) -> Option<([u16; N], &[u8])> {
 /// The largest message there is (RFC 1035 section 4.2.2).
 pub const MAX_MESSAGE: usize = 65_535;
 
-/// Response codes (RFC 1035 section 4.1.1, RFC 6891 section 9).
+/// Response codes (RFC 1035 section 4.1.1, RFC 6672, RFC 6891, RFC 7873).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the names are the registry's own")]
@@ -33,20 +33,34 @@ pub enum Rcode {
     NxDomain = 3,
     NotImp = 4,
     Refused = 5,
+    YxDomain = 6,
     BadVers = 16,
+    BadCookie = 23,
 }
 
 impl Rcode {
     /// Every code that the engine sends, for counting.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::NoError,
         Self::FormErr,
         Self::ServFail,
         Self::NxDomain,
         Self::NotImp,
         Self::Refused,
+        Self::YxDomain,
         Self::BadVers,
+        Self::BadCookie,
     ];
+
+    /// The place in `ALL`.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        match self {
+            Self::BadVers => 7,
+            Self::BadCookie => 8,
+            low => low as usize,
+        }
+    }
 
     /// The registry's mnemonic.
     #[must_use]
@@ -58,7 +72,9 @@ impl Rcode {
             Self::NxDomain => "NXDOMAIN",
             Self::NotImp => "NOTIMP",
             Self::Refused => "REFUSED",
+            Self::YxDomain => "YXDOMAIN",
             Self::BadVers => "BADVERS",
+            Self::BadCookie => "BADCOOKIE",
         }
     }
 }
@@ -71,9 +87,12 @@ pub mod rtype {
     pub const CNAME: u16 = 5;
     pub const SOA: u16 = 6;
     pub const HINFO: u16 = 13;
+    pub const TXT: u16 = 16;
     pub const AAAA: u16 = 28;
+    pub const DNAME: u16 = 39;
     pub const OPT: u16 = 41;
     pub const DS: u16 = 43;
+    pub const NXNAME: u16 = 128;
     pub const IXFR: u16 = 251;
     pub const AXFR: u16 = 252;
     pub const ANY: u16 = 255;
@@ -81,3 +100,6 @@ pub mod rtype {
 
 /// Class IN.
 pub const CLASS_IN: u16 = 1;
+
+/// Class CH, in which servers are asked about themselves (RFC 4892).
+pub const CLASS_CH: u16 = 3;

@@ -54,6 +54,23 @@ impl Lower {
         Self { bytes, length }
     }
 
+    /// Become `name`, in the letter case that it has.
+    pub(crate) fn replace(&mut self, name: &[u8]) {
+        self.splice(0, name);
+    }
+
+    /// Keep the first `kept` octets, whole labels, and let `end` follow them; what is beyond 255 octets
+    /// is cut off.
+    pub(crate) fn splice(&mut self, kept: usize, end: &[u8]) {
+        let kept = kept.min(usize::from(self.length));
+        let mut length = kept as u8;
+        for (to, from) in self.bytes.iter_mut().skip(kept).zip(end) {
+            *to = *from;
+            length = length.wrapping_add(1);
+        }
+        self.length = length;
+    }
+
     /// The name in wire format.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {

@@ -7,7 +7,7 @@
 )]
 
 use super::edns::Edns;
-use super::{HEADER, Rcode, name, rtype, words};
+use super::{CLASS_IN, HEADER, Rcode, name, rtype, words};
 
 const QR: u16 = 0x8000;
 const OPCODE: u16 = 0x7800;
@@ -17,10 +17,10 @@ const COPIED: u16 = 0x0110;
 /// Records after the question that are walked in search of OPT: a query has one or two.
 const MAX_RECORDS: u16 = 8;
 
-/// A well-formed query with one question.
+/// A well-formed query: with one question or, in an exchange of cookies, without (RFC 7873 section 5.4).
 #[derive(Debug)]
 pub struct Query<'a> {
-    /// The name in question as received, in wire format.
+    /// The name in question as received, in wire format; empty where there is no question.
     pub name: &'a [u8],
     /// The question section as received.
     pub question: &'a [u8],
@@ -79,7 +79,7 @@ impl<'a> Query<'a> {
         let body = packet.get(HEADER..).ok_or(Fault::Short)?;
         let [questions, others @ ..] = head.counts;
         if questions != 1 {
-            return Err(FORMERR); // RFC 9619
+            return Self::without_question(head, body).ok_or(FORMERR); // RFC 9619
         }
         let length = name::length(body).ok_or(FORMERR)?;
         let end = length.checked_add(4).ok_or(FORMERR)?;
@@ -92,6 +92,22 @@ impl<'a> Query<'a> {
             qtype,
             qclass,
             edns: find_edns(others, rest).ok_or(FORMERR)?,
+        })
+    }
+
+    /// A query that asks for a cookie and nothing else.
+    fn without_question(head: Head, body: &'a [u8]) -> Option<Self> {
+        let [0, others @ ..] = head.counts else {
+            return None;
+        };
+        let edns = find_edns(others, body)?;
+        edns?.cookie?;
+        Some(Self {
+            name: &[],
+            question: &[],
+            qtype: 0,
+            qclass: CLASS_IN,
+            edns,
         })
     }
 }
@@ -117,7 +133,7 @@ fn find_edns(counts: [u16; 3], mut rest: &[u8]) -> Option<Option<Edns>> {
             if edns.is_some() || !root || index < before {
                 return None;
             }
-            edns = Some(Edns::parse(class, [high, low], rdata).ok()?);
+            edns = Some(Edns::parse(class, [high, low], rdata));
         }
         rest = after;
     }
@@ -166,6 +182,9 @@ mod tests {
             parse(WITH_OPT, &[QUESTION, RR_OPT].concat()),
             Ok((1, Some(1232)))
         );
+        let cookie = [&RR_OPT[..9], b"\x00\x0C\x00\x0A\x00\x08cookie00"].concat();
+        let no_question = b"\x12\x34\x01\x00\x00\x00\x00\x00\x00\x00\x00\x01";
+        assert_eq!(parse(no_question, &cookie), Ok((0, Some(1232))));
     }
 
     #[test]
@@ -191,6 +210,8 @@ mod tests {
             parse(b"\x12\x34\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00", b""),
             formerr()
         );
+        let no_question = b"\x12\x34\x01\x00\x00\x00\x00\x00\x00\x00\x00\x01";
+        assert_eq!(parse(no_question, RR_OPT), formerr(), "no cookie either");
         assert_eq!(parse(PLAIN, &QUESTION[..4]), formerr());
         assert_eq!(
             parse(PLAIN, &[QUESTION, b"x"].concat()),

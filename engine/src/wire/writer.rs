@@ -15,18 +15,31 @@ pub struct Writer<'a> {
     out: &'a mut [u8],
     at: usize,
     limit: usize,
+    reserved: usize,
 }
 
 impl<'a> Writer<'a> {
     /// A writer that fills `out` from its start, but no further than `limit`.
     pub fn new(out: &'a mut [u8], limit: usize) -> Self {
         let limit = limit.min(out.len());
-        Self { out, at: 0, limit }
+        Self {
+            out,
+            at: 0,
+            limit,
+            reserved: 0,
+        }
     }
 
-    /// Let the message grow by `room` octets more.
-    pub fn extend(&mut self, room: usize) {
-        self.limit = self.limit.saturating_add(room).min(self.out.len());
+    /// Keep `room` octets at the end free until they are released.
+    pub fn reserve(&mut self, room: usize) {
+        self.reserved = room.min(self.limit);
+        self.limit = self.limit.saturating_sub(self.reserved);
+    }
+
+    /// Let the message grow into what was kept free.
+    pub fn release(&mut self) {
+        self.limit = self.limit.saturating_add(self.reserved);
+        self.reserved = 0;
     }
 
     /// How many octets have been written.
@@ -65,6 +78,33 @@ impl<'a> Writer<'a> {
     #[inline]
     pub fn u16(&mut self, value: u16) -> Result<(), Full> {
         self.put(&value.to_be_bytes())
+    }
+
+    /// Append what `fill` writes, behind its length.
+    pub fn counted(
+        &mut self,
+        fill: impl FnOnce(&mut Self) -> Result<(), Full>,
+    ) -> Result<(), Full> {
+        let place = self.at;
+        self.u16(0)?;
+        let from = self.at;
+        fill(self)?;
+        let length = self.at.saturating_sub(from);
+        let counter = self
+            .out
+            .get_mut(place..)
+            .and_then(<[u8]>::first_chunk_mut)
+            .ok_or(Full)?;
+        *counter = u16::try_from(length).map_err(|_| Full)?.to_be_bytes();
+        Ok(())
+    }
+
+    /// Append what `fill` writes, or nothing where it does not fit.
+    pub fn optional(&mut self, fill: impl FnOnce(&mut Self) -> Result<(), Full>) {
+        let before = self.at;
+        if fill(self).is_err() {
+            self.at = before;
+        }
     }
 
     /// Append records that are written with `OWNER_IS_QUESTION`, as records of the owner that `owner`
@@ -113,6 +153,17 @@ mod tests {
         assert_eq!(writer.u16(0x0304), Err(Full));
         assert_eq!(writer.u8(9), Ok(()));
         assert_eq!(out, [1, 2, 9]);
+    }
+
+    #[test]
+    fn what_is_optional_leaves_no_half() {
+        let mut out = [0; 8];
+        let mut writer = Writer::new(&mut out, 8);
+        assert_eq!(writer.counted(|writer| writer.put(b"abc")), Ok(()));
+        writer.optional(|writer| writer.counted(|writer| writer.put(b"de")));
+        writer.optional(|writer| writer.counted(|writer| writer.put(b"f")));
+        assert_eq!(writer.position(), 8);
+        assert_eq!(out, *b"\x00\x03abc\x00\x01f");
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
-use super::{Cut, MAX_RRSET, NONE, Node, RrsetSpec, Set, Zone, ZoneError, ZoneSpec, Zones};
+use super::{
+    Cut, Delegation, End, MAX_RRSET, NONE, Node, Parent, RrsetSpec, Set, Zone, ZoneError, ZoneSpec,
+    Zones,
+};
 use crate::plan::ServiceKey;
 use crate::wire::name::{self, Labels, Lower};
 use crate::wire::{CLASS_IN, OWNER_IS_QUESTION, rtype};
@@ -20,6 +23,8 @@ pub(super) struct Builder<'a> {
     specs: &'a [ZoneSpec],
     apexes: HashMap<&'a [u8], u32>,
     drafts: HashMap<&'a [u8], Draft<'a>>,
+    /// What zones say of zones below that are served here too: the DS records, by apex.
+    parental: HashMap<&'a [u8], &'a RrsetSpec>,
     out: Zones,
 }
 
@@ -36,6 +41,7 @@ impl<'a> Builder<'a> {
             specs,
             apexes,
             drafts: HashMap::new(),
+            parental: HashMap::new(),
             out: Zones::default(),
         })
     }
@@ -43,11 +49,13 @@ impl<'a> Builder<'a> {
     pub(super) fn build(mut self, places: &HashMap<ServiceKey, u32>) -> Result<Zones, ZoneError> {
         let specs = self.specs;
         for (index, spec) in (0..).zip(specs) {
-            self.out.served.push(zone(spec)?);
+            self.out.served.push(zone(spec, index)?);
             self.draft(&spec.origin);
             for rrset in &spec.rrsets {
                 if self.owned(&rrset.owner, index)? {
                     self.draft(&rrset.owner).rrsets.push(rrset);
+                } else if rrset.rtype == rtype::DS && self.parent_of(&rrset.owner) == Some(index) {
+                    self.parental.insert(&rrset.owner, rrset);
                 }
             }
             for (owner, service) in &spec.services {
@@ -62,7 +70,39 @@ impl<'a> Builder<'a> {
             self.place(name)?;
         }
         self.link(&names)?;
+        for (index, spec) in specs.iter().enumerate() {
+            self.out.served[index].parent = self.parent(&spec.origin)?;
+        }
         Ok(self.out)
+    }
+
+    /// The zone right above the zone at `apex`.
+    fn parent_of(&self, apex: &[u8]) -> Option<u32> {
+        let (&length, _) = apex.split_first().filter(|&(&length, _)| length > 0)?;
+        self.apexes.get(apex)?;
+        self.zone_of(&apex[usize::from(length) + 1..])
+    }
+
+    /// The parent's side of the zone at `apex`; None where the zone above delegates a name between.
+    fn parent(&mut self, apex: &[u8]) -> Result<Option<Parent>, ZoneError> {
+        let Some(zone) = self.parent_of(apex) else {
+            return Ok(None);
+        };
+        let above = self.index(&apex[usize::from(apex[0]) + 1..]);
+        let cut = self.out.nodes[above as usize].cut;
+        if cut != NONE && self.out.cuts[cut as usize].node != self.index(self.origin(zone)) {
+            return Ok(None);
+        }
+        let ds = self.parental.get(apex).copied();
+        let ds = ds.map(|rrset| write_set(&mut self.out.wire, rrset));
+        Ok(Some(Parent {
+            zone,
+            ds: ds.transpose()?,
+        }))
+    }
+
+    fn origin(&self, zone: u32) -> &'a [u8] {
+        &self.specs[zone as usize].origin
     }
 
     /// The zone that a name belongs to: the one with the closest apex above it.
@@ -138,7 +178,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Connect wildcards with the names above them, and names with the delegations above them.
+    /// Connect wildcards with the names above them, and names with the cuts above them.
     /// `names` are in the order of the nodes, so ancestors come first.
     fn link(&mut self, names: &[&[u8]]) -> Result<(), ZoneError> {
         for (index, name) in (0_u32..).zip(names) {
@@ -154,18 +194,34 @@ impl<'a> Builder<'a> {
             if name.starts_with(b"\x01*") {
                 self.out.nodes[above as usize].wildcard = index;
             }
-            if zone == NONE || self.apexes.contains_key(name) {
+            if zone == NONE {
                 continue;
             }
+            let apex = self.apexes.contains_key(name);
             let inherited = self.out.nodes[above as usize].cut;
-            let cut = if inherited == NONE {
-                self.delegation(index, zone)?
+            let cut = if inherited == NONE || apex {
+                self.cut(index, zone, apex)?
             } else {
                 inherited
             };
             self.out.nodes[index as usize].cut = cut;
         }
         Ok(())
+    }
+
+    /// Make a cut of a node with NS records, except for an apex, or with a DNAME; `NONE` for others.
+    fn cut(&mut self, node: u32, zone: u32, apex: bool) -> Result<u32, ZoneError> {
+        let at = &self.out.nodes[node as usize];
+        let ns = self.out.set(at, rtype::NS).filter(|_| !apex).copied();
+        let dname = self.out.set(at, rtype::DNAME).copied();
+        let end = match (ns, dname) {
+            (Some(ns), _) => End::Delegation(self.delegation(node, zone, ns)?),
+            (None, Some(dname)) => End::Rename(dname),
+            (None, None) => return Ok(NONE),
+        };
+        let index = u32::try_from(self.out.cuts.len()).map_err(|_| ZoneError::TooMany)?;
+        self.out.cuts.push(Cut { node, end });
+        Ok(index)
     }
 
     fn index(&self, name: &[u8]) -> u32 {
@@ -181,11 +237,8 @@ impl<'a> Builder<'a> {
         found.copied().unwrap_or(NONE)
     }
 
-    /// Make a delegation of a node with NS records; `NONE` for one without.
-    fn delegation(&mut self, node: u32, zone: u32) -> Result<u32, ZoneError> {
-        let Some(&ns) = self.out.set(&self.out.nodes[node as usize], rtype::NS) else {
-            return Ok(NONE);
-        };
+    /// Collect the addresses of the name servers that a node is delegated to.
+    fn delegation(&mut self, node: u32, zone: u32, ns: Set) -> Result<Delegation, ZoneError> {
         let owner = self.out.name(&self.out.nodes[node as usize]).to_vec();
         let specs = &self.drafts[&owner[..]].rrsets;
         let targets: Vec<Lower> = specs
@@ -222,9 +275,7 @@ impl<'a> Builder<'a> {
             start: u32::try_from(start).map_err(|_| ZoneError::TooMany)?,
             length: length as u32,
         };
-        let index = u32::try_from(self.out.cuts.len()).map_err(|_| ZoneError::TooMany)?;
-        self.out.cuts.push(Cut { node, ns, glue });
-        Ok(index)
+        Ok(Delegation { ns, glue })
     }
 }
 
@@ -242,7 +293,7 @@ fn is_within(name: &[u8], origin: &[u8]) -> bool {
     Labels::new(name).starts().contains(&start)
 }
 
-fn zone(spec: &ZoneSpec) -> Result<Zone, ZoneError> {
+fn zone(spec: &ZoneSpec, id: u32) -> Result<Zone, ZoneError> {
     let fail = || ZoneError::Soa(name::to_text(&spec.origin));
     let mut soas = spec
         .rrsets
@@ -255,16 +306,24 @@ fn zone(spec: &ZoneSpec) -> Result<Zone, ZoneError> {
         return Err(fail());
     };
     // RFC 2308 section 3: the lesser of the SOA's own TTL and its MINIMUM field
-    let minimum = rdata.last_chunk().ok_or_else(fail)?;
+    let (.., &[serial, _, _, _, minimum]) = rdata
+        .split_last_chunk::<20>()
+        .map(|(names, numbers)| (names, numbers.as_chunks::<4>().0))
+        .and_then(|(names, numbers)| Some((names, numbers.first_chunk::<5>()?)))
+        .ok_or_else(fail)?;
     let negative = RrsetSpec {
-        ttl: soa.ttl.min(u32::from_be_bytes(*minimum)),
+        ttl: soa.ttl.min(u32::from_be_bytes(minimum)),
         ..soa.clone()
     };
     let mut wire = Vec::new();
     write_set(&mut wire, &negative)?;
     Ok(Zone {
+        id,
         apex: spec.origin.len() as u8,
+        labels: (Labels::new(&spec.origin).starts().len() - 1) as u8,
+        serial: u32::from_be_bytes(serial),
         soa: wire.into(),
+        parent: None,
     })
 }
 

@@ -89,7 +89,7 @@ pub struct Zones {
 pub struct Node {
     name: u32,
     sets: u32,
-    /// The delegation at or above this name in its zone.
+    /// The cut at or above this name in its zone.
     pub(crate) cut: u32,
     /// The wildcard right below this name.
     pub(crate) wildcard: u32,
@@ -111,21 +111,62 @@ pub struct Set {
     length: u32,
 }
 
-/// A delegation: where a zone ends and another server's begins (RFC 1034 section 4.2.1).
+/// Where the names of a zone end.
 #[derive(Clone, Copy)]
 pub struct Cut {
-    /// The node of the delegation point.
+    /// The node at which they do.
     pub node: u32,
+    /// What becomes of the names below.
+    pub end: End,
+}
+
+/// What becomes of the names below a cut.
+#[derive(Clone, Copy)]
+pub enum End {
+    /// They, and the cut itself, are another server's (RFC 1034 section 4.2.1).
+    Delegation(Delegation),
+    /// They are other names: a DNAME (RFC 6672).
+    Rename(Set),
+}
+
+/// The name servers of a zone below, and their addresses.
+#[derive(Clone, Copy)]
+pub struct Delegation {
     ns: Set,
     glue: Set,
 }
 
-/// What negative answers of a zone need.
+/// What answers need to know of their zone.
 pub struct Zone {
+    /// A number that no other zone has.
+    pub id: u32,
     /// Octets of the apex' name.
     pub apex: u8,
+    /// Labels of the apex' name, the root's not counted.
+    pub labels: u8,
+    /// The SOA's serial.
+    pub serial: u32,
     /// The SOA record with the negative TTL (RFC 2308 section 3), owned by `OWNER_IS_QUESTION`.
     pub soa: Box<[u8]>,
+    /// What the zone above knows of this one, where that is served here too.
+    pub(crate) parent: Option<Parent>,
+}
+
+/// The parent's side of a zone cut, which DS records belong to (RFC 4035 section 3.1.4.1).
+#[derive(Clone, Copy)]
+pub(crate) struct Parent {
+    /// The zone above.
+    pub(crate) zone: u32,
+    /// Its DS records for the zone below.
+    pub(crate) ds: Option<Set>,
+}
+
+impl Node {
+    /// A number that no other node has.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.name
+    }
 }
 
 impl Zones {
@@ -182,6 +223,12 @@ impl Zones {
         node.set_count == 0 && node.service == NONE
     }
 
+    /// Whether `node` is the apex of its `zone`.
+    #[must_use]
+    pub fn is_apex(&self, node: &Node, zone: &Zone) -> bool {
+        node.length == zone.apex
+    }
+
     /// The records of an `RRset`.
     #[inline]
     #[must_use]
@@ -204,21 +251,27 @@ impl Zones {
         self.served.get(node.zone as usize)
     }
 
-    /// A delegation by its index.
+    /// A cut by its index.
     #[must_use]
     pub fn cut(&self, index: u32) -> Option<&Cut> {
         self.cuts.get(index as usize)
     }
 
+    /// A zone by its index.
+    #[must_use]
+    pub fn zone_at(&self, index: u32) -> Option<&Zone> {
+        self.served.get(index as usize)
+    }
+
     /// The NS records of a delegation.
     #[must_use]
-    pub fn delegation(&self, cut: &Cut) -> (&[u8], u16) {
-        (self.records(&cut.ns), cut.ns.count)
+    pub fn nameservers(&self, delegation: &Delegation) -> (&[u8], u16) {
+        (self.records(&delegation.ns), delegation.ns.count)
     }
 
     /// The addresses of a delegation's name servers, with their owner names in full.
     #[must_use]
-    pub fn glue(&self, cut: &Cut) -> (&[u8], u16) {
-        (self.records(&cut.glue), cut.glue.count)
+    pub fn glue(&self, delegation: &Delegation) -> (&[u8], u16) {
+        (self.records(&delegation.glue), delegation.glue.count)
     }
 }

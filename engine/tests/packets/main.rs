@@ -6,8 +6,9 @@ mod snapshot;
 
 use std::collections::HashSet;
 
-use dnslb_engine::respond::{UDP_PAYLOAD, respond};
+use dnslb_engine::respond::{Arrival, respond};
 use dnslb_engine::select::Dice;
+use dnslb_engine::settings::UDP_PAYLOAD;
 use dnslb_engine::stats::{Counters, Drop, Transport};
 use dnslb_engine::wire::{MAX_MESSAGE, Rcode};
 
@@ -17,6 +18,9 @@ use message::{Message, Record, Section};
 const PACKETS: usize = 200_000;
 
 const HEADER: usize = 12;
+
+/// The time, in milliseconds since 1970.
+const NOW: u64 = 1_780_000_000_000;
 
 /// Bits of the second header field.
 const QR: u16 = 0x8000;
@@ -50,8 +54,9 @@ fn every_packet_gets_a_sound_answer_or_silence() {
             Transport::Tcp => MAX_MESSAGE,
         };
         let room = &mut out[..room];
-        let answer = respond(&snapshot, counters, &mut dice, client, &packet, room);
-        let answer = answer.map(|length| &room[..length]);
+        let arrival = Arrival { client, now: NOW };
+        let answer = respond(&snapshot, counters, &mut dice, arrival, &packet, room);
+        let answer = answer.map(|answer| &room[..answer.length]);
         let outcome = std::panic::catch_unwind(|| check(kind, transport, &packet, answer));
         let rcode = outcome.unwrap_or_else(|_| {
             panic!("packet {index}, {kind:?}, from {client}: {packet:02x?} got {answer:02x?}")

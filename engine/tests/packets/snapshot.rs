@@ -81,6 +81,7 @@ pub(crate) fn everything() -> (Snapshot, usize) {
     let snapshot = Snapshot {
         generation: 1,
         plans: plans.collect(),
+        settings: Arc::default(),
         zones: Arc::new(Zones::compile(&[parent, child], &places).expect("zones")),
     };
     (snapshot, tallies as usize)

@@ -1,0 +1,247 @@
+//! A response in the making: what the parts of the engine that answer write into.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+use crate::settings::Settings;
+use crate::stats::{Counters, Transport};
+use crate::wire::edns::{Ede, Options};
+use crate::wire::query::{Head, Query};
+use crate::wire::writer::{Full, Writer};
+use crate::wire::{HEADER, MAX_MESSAGE, Rcode};
+use crate::zones::{Delegation, Node, Set, Zone, Zones};
+
+/// What a sender without EDNS takes (RFC 1035 section 4.2.1).
+const CLASSIC_PAYLOAD: u16 = 512;
+
+const QR: u16 = 0x8000;
+const AA: u16 = 0x0400;
+const TC: u16 = 0x0200;
+
+/// What kind of response it is, for limiting the rate of each by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The records asked for.
+    Answer,
+    /// The name exists, but not with this type.
+    NoData,
+    /// The name does not exist.
+    NxDomain,
+    /// The name servers of a zone below.
+    Referral,
+    /// Anything else: refused, malformed, not implemented.
+    Error,
+}
+
+/// A response, written.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered {
+    /// Its octets.
+    pub length: usize,
+    /// What kind it is.
+    pub kind: Kind,
+    /// What it is about: the number of the name that answers, which is the wildcard's for all names that
+    /// it covers; for names that do not exist that of their zone; for errors 0.
+    pub subject: u32,
+    /// Whether a cookie proves that the client's address is its own.
+    pub vouched: bool,
+}
+
+/// A response in the making.
+pub(crate) struct Reply<'q, 'w> {
+    pub(crate) query: &'q Query<'q>,
+    pub(crate) writer: Writer<'w>,
+    pub(crate) rcode: Rcode,
+    pub(crate) kind: Kind,
+    pub(crate) subject: u32,
+    /// How many records the answer section has.
+    pub(crate) answers: u16,
+    pub(crate) options: Options<'q>,
+    pub(crate) vouched: bool,
+    flags: u16,
+    payload: u16,
+    authorities: u16,
+    additionals: u16,
+}
+
+impl<'q, 'w> Reply<'q, 'w> {
+    /// A response to `query`, with `options` in its OPT record, of which nothing is written yet.
+    pub(crate) fn new(
+        head: Head,
+        query: &'q Query<'q>,
+        options: Options<'q>,
+        settings: &Settings,
+        transport: Transport,
+        out: &'w mut [u8],
+    ) -> Self {
+        let limit = match (transport, &query.edns) {
+            (Transport::Tcp, _) => MAX_MESSAGE,
+            (Transport::Udp, None) => usize::from(CLASSIC_PAYLOAD),
+            (Transport::Udp, Some(edns)) => usize::from(
+                edns.udp_size
+                    .max(CLASSIC_PAYLOAD)
+                    .min(settings.udp_payload.max(CLASSIC_PAYLOAD)),
+            ),
+        };
+        let reserved = query.edns.map_or(0, |_| options.reserved());
+        let mut writer = Writer::new(out, limit);
+        writer.reserve(reserved);
+        Self {
+            query,
+            writer,
+            rcode: Rcode::NoError,
+            kind: Kind::Error,
+            subject: 0,
+            answers: 0,
+            options,
+            vouched: false,
+            flags: head.flags | QR,
+            payload: settings.udp_payload,
+            authorities: 0,
+            additionals: 0,
+        }
+    }
+
+    /// Write the room for the header, and the question as received.
+    #[inline]
+    pub(crate) fn start(&mut self) -> Result<(), Full> {
+        self.writer.put(&[0; HEADER])?;
+        self.writer.put(self.query.question)
+    }
+
+    /// Refuse in one way or another.
+    pub(crate) fn fail(&mut self, rcode: Rcode, why: Option<Ede>) {
+        self.rcode = rcode;
+        self.kind = Kind::Error;
+        self.options.error = why;
+    }
+
+    /// Note that the answer comes from a zone of ours; its version is told to who asked for it.
+    #[inline]
+    pub(crate) fn authoritative(&mut self, zone: &Zone) {
+        self.flags |= AA;
+        if self.query.edns.is_some_and(|edns| edns.zone_version) {
+            self.options.zone_version = Some((zone.labels, zone.serial));
+        }
+    }
+
+    /// Note that the server speaks of itself.
+    pub(crate) fn about_itself(&mut self) {
+        self.flags |= AA;
+    }
+
+    /// Add an `RRset` to the answer.
+    #[inline]
+    pub(crate) fn answer(&mut self, zones: &Zones, set: &Set, owner: u16) -> Result<(), Full> {
+        self.writer.records(zones.records(set), owner)?;
+        self.answers = self.answers.saturating_add(set.count);
+        Ok(())
+    }
+
+    /// Say that there is nothing: with the SOA record, which says how long that may be kept (RFC 2308).
+    pub(crate) fn negative(&mut self, zone: &Zone, rcode: Rcode, subject: u32) -> Result<(), Full> {
+        self.rcode = rcode;
+        if self.answers == 0 {
+            (self.kind, self.subject) = match rcode {
+                Rcode::NxDomain => (Kind::NxDomain, zone.id),
+                _ => (Kind::NoData, subject),
+            };
+        }
+        let owner = self.suffix(usize::from(zone.apex)).ok_or(Full)?;
+        self.writer.records(&zone.soa, owner)?;
+        self.authorities = 1;
+        Ok(())
+    }
+
+    /// Refer to the name servers of a zone below; all glue or a truncated answer (RFC 9471).
+    pub(crate) fn refer(
+        &mut self,
+        zones: &Zones,
+        at: &Node,
+        delegation: &Delegation,
+    ) -> Result<(), Full> {
+        (self.kind, self.subject) = (Kind::Referral, at.id());
+        let (servers, count) = zones.nameservers(delegation);
+        let owner = self.suffix(zones.name(at).len()).ok_or(Full)?;
+        self.writer.records(servers, owner)?;
+        self.authorities = count;
+        let (glue, count) = zones.glue(delegation);
+        self.writer.put(glue)?;
+        self.additionals = count;
+        Ok(())
+    }
+
+    /// A pointer to the last `length` octets of the name in question.
+    fn suffix(&self, length: usize) -> Option<u16> {
+        let before = self.query.name.len().checked_sub(length)?;
+        pointer(before.checked_add(HEADER)?)
+    }
+
+    /// Nothing but header and question fit: the client asks again by TCP (RFC 2181 section 9).
+    pub(crate) fn truncate(&mut self) {
+        self.writer
+            .rewind(HEADER.saturating_add(self.query.question.len()));
+        self.flags |= TC;
+        if let Some((_, scope)) = &mut self.options.ecs {
+            *scope = 0;
+        }
+        (self.answers, self.authorities, self.additionals) = (0, 0, 0);
+    }
+
+    /// Write OPT and the header.
+    #[inline]
+    pub(crate) fn finish(mut self, id: u16, counters: &Counters) -> Option<Answered> {
+        let rcode = self.rcode as u8;
+        self.writer.release();
+        if let Some(edns) = &self.query.edns {
+            edns.write(&mut self.writer, rcode, self.payload, &self.options)
+                .ok()?;
+            self.additionals = self.additionals.saturating_add(1);
+        }
+        self.writer.header([
+            id,
+            self.flags | u16::from(rcode & 0x0F),
+            u16::from(!self.query.question.is_empty()),
+            self.answers,
+            self.authorities,
+            self.additionals,
+        ]);
+        counters.answered(self.rcode);
+        Some(Answered {
+            length: self.writer.position(),
+            kind: self.kind,
+            subject: self.subject,
+            vouched: self.vouched,
+        })
+    }
+}
+
+impl Answered {
+    /// A response that is nothing but a header.
+    pub(crate) fn header_only(
+        counters: &Counters,
+        head: Head,
+        rcode: Rcode,
+        out: &mut [u8],
+    ) -> Option<Self> {
+        let mut writer = Writer::new(out, HEADER);
+        writer.put(&[0; HEADER]).ok()?;
+        writer.header([head.id, head.flags | QR | rcode as u16, 0, 0, 0, 0]);
+        counters.answered(rcode);
+        Some(Self {
+            length: HEADER,
+            kind: Kind::Error,
+            subject: 0,
+            vouched: false,
+        })
+    }
+}
+
+/// A compression pointer to an offset (RFC 1035 section 4.1.4), where 14 bits reach.
+pub(crate) fn pointer(offset: usize) -> Option<u16> {
+    let offset = u16::try_from(offset).ok()?;
+    (offset < 0x4000).then_some(offset | 0xC000)
+}

@@ -1,0 +1,41 @@
+//! How the server answers, whatever it is asked: published with the snapshot, the same for all zones.
+
+use crate::cookie::Cookies;
+
+/// The largest UDP payload that is sent unless the operator says otherwise: it passes everywhere
+/// unfragmented (RFC 9715).
+pub const UDP_PAYLOAD: u16 = 1232;
+
+/// The largest UDP payload that can be configured: what is commonly taken as the upper end
+/// (RFC 6891 section 6.2.5), and the room that the workers have for an answer.
+pub const MAX_UDP_PAYLOAD: u16 = 4096;
+
+/// The longest identity: an answer to the longest question, with every option, stays within the 512
+/// octets that any client takes.
+pub const MAX_IDENTITY: usize = 128;
+
+/// What the operator decided about answers in general; see Python's `SettingsData`.
+pub struct Settings {
+    /// The largest UDP payload that is sent and announced, from 512 to `MAX_UDP_PAYLOAD`.
+    pub udp_payload: u16,
+    /// What NSID (RFC 5001) and `id.server` (RFC 4892) tell; None: neither is answered.
+    pub identity: Option<Box<[u8]>>,
+    /// What `version.bind` tells; None: it is refused.
+    pub version: Option<Box<[u8]>>,
+    /// DNS cookies; None: the option is ignored.
+    pub cookies: Option<Cookies>,
+    /// How long an idle TCP connection is kept, in units of 100 ms (RFC 7828).
+    pub keepalive: u16,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            udp_payload: UDP_PAYLOAD,
+            identity: None,
+            version: None,
+            cookies: None,
+            keepalive: 100,
+        }
+    }
+}
