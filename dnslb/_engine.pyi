@@ -33,6 +33,29 @@ class ZoneData(Protocol):
         """The owner names, in wire format, of the zone's services."""
 
 @type_check_only
+class SettingsData(Protocol):
+    """How answers look in general."""
+
+    @property
+    def udp_payload(self) -> int:
+        """Octets of the largest answer by UDP, 512 to 4,096."""
+    @property
+    def identity(self) -> bytes | None:
+        """What NSID and `id.server` tell, 1 to 128 octets; None: neither is answered."""
+    @property
+    def version(self) -> bytes | None:
+        """What `version.bind` tells, 1 to 128 octets; None: it is refused."""
+    @property
+    def cookie_secrets(self) -> Sequence[bytes]:
+        """Secrets of 16 octets: the first signs, all are good for checking; none: no cookies."""
+    @property
+    def cookies_required(self) -> bool:
+        """Whether UDP queries whose cookie is not valid get BADCOOKIE."""
+    @property
+    def keepalive(self) -> int:
+        """What clients are told of how long idle TCP connections are kept, in units of 100 ms."""
+
+@type_check_only
 class Stats(TypedDict):
     """Counters since the engine was made, summed over all workers."""
 
@@ -47,16 +70,21 @@ class Engine:
 
     def __new__(cls) -> Self: ...
     def publish(
-        self, plans: Mapping[ServiceId, ServicePlan], zones: Sequence[ZoneData] | None = None
+        self,
+        plans: Mapping[ServiceId, ServicePlan],
+        zones: Sequence[ZoneData] | None = None,
+        settings: SettingsData | None = None,
     ) -> int:
         """Swap in a new snapshot and return its generation, counted from 1.
 
         With `zones`, these are all there is, and `plans` covers their every service; without, the
-        zones stay and only the plans of the services named change. Packets meet the old snapshot or
-        the new one, never a mix.
+        zones stay and only the plans of the services named change. Without `settings`, those in
+        force stay. Packets meet the old snapshot or the new one, never a mix; before the first one
+        every query gets SERVFAIL.
 
         Raises:
-            ValueError: a zone or plan that cannot be compiled; the old snapshot stays in force.
+            ValueError: a zone, plan or setting that cannot be compiled; the old snapshot stays in
+                force.
         """
 
     def bind(

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.describe import counted
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from dnslb._engine import Engine
-    from dnslb.config.model import BackendId, Config, Pool, Service, ServiceId
+    from dnslb.config.model import BackendId, Config, Pool, Service, ServiceId, Settings
     from dnslb.health.standing import Standing
     from dnslb.policy.plan import ServicePlan
 
@@ -36,7 +38,35 @@ COALESCE: Final = 0.02
 RETRY: Final = 1.0
 """Seconds until a publish that failed is tried again."""
 
+IDLE_TCP: Final = 100
+"""How long the engine keeps an idle TCP connection, in units of 100 ms (RFC 7828)."""
+
 log = logging.getLogger("dnslb.publish")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What `Engine.publish` reads of the settings."""
+
+    udp_payload: int
+    identity: bytes | None
+    version: bytes | None
+    cookie_secrets: tuple[bytes, ...]
+    cookies_required: bool
+    keepalive: int  # in units of 100 ms
+
+    @classmethod
+    def of(cls, settings: Settings, secret: bytes) -> EngineSettings:
+        """`settings` as the engine takes them; `secret` is for cookies when none is configured."""
+        cookies = settings.cookies
+        return cls(
+            udp_payload=settings.udp_payload,
+            identity=settings.identity,
+            version=settings.version,
+            cookie_secrets=(cookies.secrets or (secret,)) if cookies else (),
+            cookies_required=cookies is not None and cookies.required,
+            keepalive=IDLE_TCP,
+        )
 
 
 class Publisher:
@@ -46,6 +76,7 @@ class Publisher:
         self, engine: Engine, standings: Callable[[], Mapping[BackendId, Standing]]
     ) -> None:
         self._engine = engine
+        self._own_secret = secrets.token_bytes(16)
         self._standings = standings
         self._holders = _Holders(())
         self._changed: set[BackendId] = set()
@@ -66,7 +97,8 @@ class Publisher:
         async with self._turn:
             standings = dict(self._standings())
             compiler = Compiler(standings)
-            plans = await asyncio.to_thread(_publish_all, self._engine, config, compiler)
+            settings = EngineSettings.of(config.settings, self._own_secret)
+            plans = await asyncio.to_thread(_publish_all, self._engine, config, compiler, settings)
             self._holders, self._known, self._plans = _Holders(services), standings, plans
             self._failing.clear()
             self._down &= {service.id for service in services}
@@ -200,12 +232,12 @@ def _measured(pool: Pool, known: dict[int, bool]) -> bool:
 
 
 def _publish_all(
-    engine: Engine, config: Config, compiler: Compiler
+    engine: Engine, config: Config, compiler: Compiler, settings: EngineSettings
 ) -> dict[ServiceId, ServicePlan]:
     plans = compiler.services(config.services())
     zones = [engine_zone(zone) for zone in config.zones.values()]
     try:
-        generation = engine.publish(plans, zones)
+        generation = engine.publish(plans, zones, settings)
     except ValueError as error:
         raise PlanError(str(error)) from error
     log.debug(

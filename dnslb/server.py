@@ -1,9 +1,10 @@
 """The server: wiring and life cycle.
 
-    bind ─▶ first round of checks ─▶ publish ─▶ answer ─▶ … reload … ─▶ stop
+    bind ─▶ "not ready" ─▶ first round of checks ─▶ publish ─▶ answer ─▶ … reload … ─▶ stop
 
-Sockets come first, so that a port in use is told at once; answers come last, so that no client
-meets a backend that was never checked.
+Sockets come first, so that a port in use is told at once. Until the first round of checks has
+ended every query gets SERVFAIL, so that resolvers ask another server at once and no client meets a
+backend that was never checked.
 """
 
 from __future__ import annotations
@@ -95,10 +96,10 @@ class Server:
         Raises:
             PlanError: a strategy failed, or a plan is beyond the engine's bounds.
         """
+        self._engine.start()
         await self._check(self.config.backends())
         await self._publisher.replace(self.config)
         self._publishing = asyncio.create_task(self._publisher.run(), name="publish")
-        self._engine.start()
 
     async def reload(self) -> bool:
         """Read the configuration anew and put it in force, all of it or nothing.

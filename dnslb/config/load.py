@@ -68,6 +68,7 @@ def examine(path: Path) -> Examined:
         state=path.parent / server.state,
         log_level=server.log_level,
         log_format=server.log_format,
+        settings=server.settings,
     )
     unsound = tuple(_unsound(config))
     return Examined(None if unsound else config, unsound, warnings)

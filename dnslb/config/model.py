@@ -25,6 +25,7 @@ __all__ = [
     "Backend",
     "BackendId",
     "Config",
+    "Cookies",
     "Family",
     "Listen",
     "Member",
@@ -32,6 +33,7 @@ __all__ = [
     "Prefix",
     "Service",
     "ServiceId",
+    "Settings",
     "WhenDown",
     "Zone",
 ]
@@ -185,6 +187,24 @@ DEFAULT_LISTEN: Final = (Listen(IPv4Address("0.0.0.0")), Listen(IPv6Address("::"
 
 
 @dataclass(frozen=True, slots=True)
+class Cookies:
+    """DNS cookies (RFC 7873)."""
+
+    secrets: tuple[bytes, ...] = ()  # of 16 octets; the first signs; none: one made at the start
+    required: bool = False  # whether UDP queries whose cookie is not valid get BADCOOKIE
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How answers look in general."""
+
+    udp_payload: int = 1232  # octets of the largest answer by UDP
+    identity: bytes | None = None  # for NSID and id.server
+    version: bytes | None = None  # for version.bind
+    cookies: Cookies | None = Cookies()  # None: the option is ignored
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration."""
 
@@ -195,6 +215,7 @@ class Config:
     state: Path = field(default_factory=lambda: Path(".dnslb"))
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
+    settings: Settings = Settings()
 
     def services(self) -> Iterator[Service]:
         """Every service of every zone."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 from pydantic import Field, Tag
 
 from dnslb.config.files import read_text
-from dnslb.config.model import DEFAULT_LISTEN, Listen
+from dnslb.config.model import DEFAULT_LISTEN, Listen, Settings
+from dnslb.config.settings import SettingsShape, read_settings
 from dnslb.config.shapes import mapping_or_word
 from dnslb.config.spot import Spot
 from dnslb.config.tree import YamlError, parse
@@ -68,7 +69,7 @@ class LogShape(Shape):
     )
 
 
-class ServerShape(Shape):
+class ServerShape(SettingsShape):
     """dnslb.yaml."""
 
     listen: Texts | None = Field(
@@ -106,6 +107,7 @@ class ServerRead:
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     zones: list[tuple[str, Spot]] = field(default_factory=list)
+    settings: Settings = field(default_factory=Settings)
 
 
 def read_server_file(file: Path, report: Report) -> ServerRead | None:
@@ -140,6 +142,7 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
     if shape.state is not None:
         spot.at("state").on_key().warning("verdicts do not survive a restart in this version")
     result.state = shape.state or result.state
+    result.settings = read_settings(shape, spot)
     at_zones = spot.at("zones")
     result.zones = [(text, at_zones.at(index)) for index, text in items(shape.zones or ["zones"])]
     return result

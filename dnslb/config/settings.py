@@ -1,0 +1,140 @@
+"""How answers look in general: `udp_payload`, `identity` and `cookies` of the server's file."""
+
+from __future__ import annotations
+
+import re
+import stat
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import Field, Tag
+
+from dnslb.config.files import read_text
+from dnslb.config.model import Cookies, Settings
+from dnslb.config.shapes import mapping_or_word
+from dnslb.config.spot import Spot
+from dnslb.config.values import Flag, Shape, Text, one_of, whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["SettingsShape", "read_settings"]
+
+MAX_IDENTITY: Final = 128
+"""Octets; the engine's bound."""
+
+MAX_SECRETS: Final = 8
+"""Each costs the check of a forged cookie one more hash."""
+
+_SECRET: Final = re.compile(r"[0-9A-Fa-f]{32}", re.ASCII)
+_OCTETS: Final = re.compile(r"0[xX]((?:[0-9A-Fa-f]{2})+)", re.ASCII)
+
+
+class IdentityShape(Shape):
+    """What the server tells of itself; nothing unless said."""
+
+    name: Text | None = Field(
+        default=None,
+        description="Answers NSID, id.server and hostname.bind: text, or 0x... for octets.",
+    )
+    version: Text | None = Field(
+        default=None, description="Answers version.bind and version.server (class CH)."
+    )
+
+
+class CookiesShape(Shape):
+    """DNS cookies (RFC 7873, RFC 9018)."""
+
+    secret_file: Text | None = Field(
+        default=None,
+        description="Secrets that all servers of a name share, 32 hexadecimal digits a line, the "
+        "one that signs first; relative to this file; default one made at each start.",
+    )
+    required: Flag | None = Field(
+        default=None,
+        description="Whether UDP queries whose cookie is not valid get BADCOOKIE; default false.",
+    )
+
+
+class SettingsShape(Shape):
+    """The keys of dnslb.yaml that say how answers look in general."""
+
+    udp_payload: Annotated[int, whole(512, 4096)] | None = Field(
+        default=None,
+        description="Octets of the largest answer by UDP; default 1232, which is never fragmented.",
+    )
+    identity: IdentityShape | None = Field(
+        default=None, description="What the server tells of itself; default nothing."
+    )
+    cookies: (
+        Annotated[
+            Annotated[str, one_of("on", "off"), Tag("(word)")]
+            | Annotated[CookiesShape, Tag("(mapping)")],
+            mapping_or_word,
+        ]
+        | None
+    ) = Field(default=None, description="DNS cookies; default on.")
+
+
+def read_settings(shape: SettingsShape, spot: Spot) -> Settings:
+    """What the keys mean; what is wrong is reported."""
+    settings = Settings()
+    if shape.udp_payload is not None:
+        settings = replace(settings, udp_payload=shape.udp_payload)
+    if shape.identity:
+        here = spot.at("identity")
+        settings = replace(
+            settings,
+            identity=_octets(shape.identity.name, here.at("name")),
+            version=_octets(shape.identity.version, here.at("version")),
+        )
+    if shape.cookies == "off":
+        settings = replace(settings, cookies=None)
+    elif isinstance(shape.cookies, CookiesShape):
+        file = shape.cookies.secret_file
+        secrets = () if file is None else _secrets(file, spot.at("cookies", "secret_file"))
+        settings = replace(settings, cookies=Cookies(secrets, bool(shape.cookies.required)))
+    return settings
+
+
+def _octets(text: str | None, spot: Spot) -> bytes | None:
+    if text is None:
+        return None
+    digits = _OCTETS.fullmatch(text)
+    octets = bytes.fromhex(digits[1]) if digits else text.encode()
+    if len(octets) > MAX_IDENTITY:
+        spot.problem(f"takes {len(octets)} octets, {MAX_IDENTITY} is the most")
+    return octets
+
+
+def _secrets(name: str, spot: Spot) -> tuple[bytes, ...]:
+    file = spot.file.parent / name
+    missing = "no such file; make it with `openssl rand -hex 16`, for all servers of a name alike"
+    text = read_text(file, spot.report, missing=missing)
+    if text is None:
+        return ()
+    _check_mode(file, spot)
+    found: dict[bytes, None] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        written = line.partition("#")[0].strip()
+        here = Spot(spot.report, file, place=(number, 1))
+        if not written:
+            continue
+        if not _SECRET.fullmatch(written):
+            here.problem("a secret is 32 hexadecimal digits, alone in its line")
+            continue
+        secret = bytes.fromhex(written)
+        if secret in found:
+            here.problem("this secret stands twice")
+        found[secret] = None
+    whole = Spot(spot.report, file)
+    if len(found) > MAX_SECRETS:
+        whole.problem(f"holds {len(found)} secrets, {MAX_SECRETS} is the most")
+    elif not found and text.strip() == "":
+        whole.problem("holds no secret; write one of 32 hexadecimal digits")
+    return tuple(found)
+
+
+def _check_mode(file: Path, spot: Spot) -> None:
+    if file.stat().st_mode & stat.S_IROTH:
+        spot.warning(f"everybody may read {file.name}; who knows a secret can forge cookies")
