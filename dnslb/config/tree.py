@@ -129,6 +129,8 @@ def _syntax(problem: str, text: str, line: int, column: int) -> str:
         return "not valid YAML: a tab cannot indent; use spaces"
     if at and at in "@`%":
         return f'not valid YAML: {at} cannot begin a value; quote it, as in "{at}"'
+    if "maximum nesting depth" in problem:  # libyaml's own bound, met while it looks ahead
+        return f"nested deeper than {MAX_DEPTH} levels"
     if "mapping values are not allowed" in problem:
         return "not valid YAML: a second colon and space; quote the value"
     if at == ":":
