@@ -115,22 +115,20 @@ def _secrets(name: str, spot: Spot) -> tuple[bytes, ...]:
         return ()
     _check_mode(file, spot)
     found: dict[bytes, None] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        written = line.partition("#")[0].strip()
+    written = [line.partition("#")[0].strip() for line in text.splitlines()]
+    for number, secret in enumerate(written, start=1):
         here = Spot(spot.report, file, place=(number, 1))
-        if not written:
-            continue
-        if not _SECRET.fullmatch(written):
+        if secret and not _SECRET.fullmatch(secret):
             here.problem("a secret is 32 hexadecimal digits, alone in its line")
-            continue
-        secret = bytes.fromhex(written)
-        if secret in found:
-            here.problem("this secret stands twice")
-        found[secret] = None
+        elif secret:
+            octets = bytes.fromhex(secret)
+            if octets in found:
+                here.problem("this secret stands twice")
+            found[octets] = None
     whole = Spot(spot.report, file)
     if len(found) > MAX_SECRETS:
         whole.problem(f"holds {len(found)} secrets, {MAX_SECRETS} is the most")
-    elif not found and text.strip() == "":
+    elif not any(written):
         whole.problem("holds no secret; write one of 32 hexadecimal digits")
     return tuple(found)
 
