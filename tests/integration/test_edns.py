@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from harness import PATIENCE, ask, tool
+from harness import PATIENCE, Daemon, ask, tool
 
 SERVER = """\
 listen: ["127.0.0.1:0"]
@@ -23,9 +23,15 @@ records:
 """
 
 
-@pytest.fixture
-def daemon(write, serve):
-    return serve(write(SERVER, example_com=ZONE)).ready()
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("edns")
+    (folder / "zones").mkdir()
+    (folder / "zones" / "example.com.yaml").write_text(ZONE)
+    (folder / "dnslb.yaml").write_text(SERVER)
+    daemon = Daemon(folder / "dnslb.yaml").ready()
+    yield daemon
+    assert daemon.end() == 0
 
 
 def run(program, package, port, *arguments):
