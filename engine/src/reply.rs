@@ -6,16 +6,12 @@
     clippy::arithmetic_side_effects
 )]
 
-use crate::settings::Settings;
-use crate::stats::{Counters, Transport};
+use crate::stats::Counters;
 use crate::wire::edns::{Ede, Options};
 use crate::wire::query::{Head, Query};
 use crate::wire::writer::{Full, Writer};
 use crate::wire::{HEADER, MAX_MESSAGE, Rcode};
 use crate::zones::{Delegation, Node, Set, Zone, Zones};
-
-/// What a sender without EDNS takes (RFC 1035 section 4.2.1).
-const CLASSIC_PAYLOAD: u16 = 512;
 
 const QR: u16 = 0x8000;
 const AA: u16 = 0x0400;
@@ -61,48 +57,42 @@ pub(crate) struct Reply<'q, 'w> {
     pub(crate) answers: u16,
     pub(crate) options: Options<'q>,
     pub(crate) vouched: bool,
+    /// The largest UDP payload that is announced.
+    pub(crate) payload: u16,
     flags: u16,
-    payload: u16,
     authorities: u16,
     additionals: u16,
 }
 
 impl<'q, 'w> Reply<'q, 'w> {
-    /// A response to `query`, with `options` in its OPT record, of which nothing is written yet.
-    pub(crate) fn new(
-        head: Head,
-        query: &'q Query<'q>,
-        options: Options<'q>,
-        settings: &Settings,
-        transport: Transport,
-        out: &'w mut [u8],
-    ) -> Self {
-        let limit = match (transport, &query.edns) {
-            (Transport::Tcp, _) => MAX_MESSAGE,
-            (Transport::Udp, None) => usize::from(CLASSIC_PAYLOAD),
-            (Transport::Udp, Some(edns)) => usize::from(
-                edns.udp_size
-                    .max(CLASSIC_PAYLOAD)
-                    .min(settings.udp_payload.max(CLASSIC_PAYLOAD)),
-            ),
-        };
-        let reserved = query.edns.map_or(0, |_| options.reserved());
-        let mut writer = Writer::new(out, limit);
-        writer.reserve(reserved);
+    /// A response to `query`, of which nothing is written yet.
+    #[inline]
+    pub(crate) fn new(head: Head, query: &'q Query<'q>, out: &'w mut [u8]) -> Self {
         Self {
             query,
-            writer,
+            writer: Writer::new(out, MAX_MESSAGE),
             rcode: Rcode::NoError,
             kind: Kind::Error,
             subject: 0,
             answers: 0,
-            options,
+            options: Options::default(),
             vouched: false,
+            payload: 0,
             flags: head.flags | QR,
-            payload: settings.udp_payload,
             authorities: 0,
             additionals: 0,
         }
+    }
+
+    /// Let the response have no more than `limit` octets, and keep room in them for OPT.
+    #[inline]
+    pub(crate) fn bound(&mut self, limit: usize) {
+        let opt = self
+            .query
+            .edns
+            .as_ref()
+            .map_or(0, |_| self.options.reserved());
+        self.writer.bound(limit, opt);
     }
 
     /// Write the room for the header, and the question as received.

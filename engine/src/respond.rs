@@ -22,15 +22,18 @@ use crate::select::{Dice, select};
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use crate::stats::{Counters, Drop, Transport};
-use crate::wire::edns::{Ede, Options};
+use crate::wire::edns::Ede;
 use crate::wire::name::Lower;
 use crate::wire::query::{Fault, Head, Query};
 use crate::wire::writer::Full;
-use crate::wire::{CLASS_CH, CLASS_IN, OWNER_IS_QUESTION, Rcode, rtype};
+use crate::wire::{CLASS_CH, CLASS_IN, MAX_MESSAGE, OWNER_IS_QUESTION, Rcode, rtype};
 use crate::zones::{Node, Zone};
 
 /// An answer to ANY that is small and says why (RFC 8482 section 4.2): HINFO "RFC8482" "".
 const ANY_ANSWER: &[u8] = b"\xC0\x0C\x00\x0D\x00\x01\x00\x00\x0E\x10\x00\x09\x07RFC8482\x00";
+
+/// What a sender without EDNS takes (RFC 1035 section 4.2.1).
+const CLASSIC_PAYLOAD: usize = 512;
 
 /// What answers depend on besides the snapshot and the packet.
 #[derive(Clone, Copy, Debug)]
@@ -63,13 +66,9 @@ pub fn respond(
         Err(Fault::Error(rcode)) => return Answered::header_only(counters, head, rcode, out),
         Err(_) => return silence(counters, Drop::Short),
     };
-    let settings = &*snapshot.settings;
-    let transport = counters.transport();
-    let asked = asked(&query, settings, arrival, transport);
-    let mut reply = Reply::new(head, &query, asked.options, settings, transport, out);
-    reply.vouched = asked.vouched;
+    let mut reply = Reply::new(head, &query, out);
     reply.start().ok()?;
-    if let Some((rcode, why)) = asked.refusal {
+    if let Some((rcode, why)) = see_to_options(&mut reply, &snapshot.settings, counters, arrival) {
         reply.fail(rcode, why);
     } else if fill(&mut reply, snapshot, counters, dice, arrival.client) == Err(Full) {
         reply.truncate();
@@ -82,48 +81,50 @@ fn silence(counters: &Counters, reason: Drop) -> Option<Answered> {
     None
 }
 
-/// What a query's OPT record comes to.
-#[derive(Default)]
-struct Asked<'s> {
-    options: Options<'s>,
-    vouched: bool,
-    /// Why the query is not looked at any further.
-    refusal: Option<(Rcode, Option<Ede>)>,
-}
-
-/// See to a query's OPT record, before the question.
+/// See to a query's OPT record, before the question, and bound the response by what its sender takes.
+/// Returns why the query is not looked at any further, if so.
 #[inline]
-fn asked<'s>(
-    query: &Query<'_>,
+fn see_to_options<'s>(
+    reply: &mut Reply<'s, '_>,
     settings: &'s Settings,
+    counters: &Counters,
     arrival: Arrival,
-    transport: Transport,
-) -> Asked<'s> {
-    let Some(edns) = &query.edns else {
-        return Asked::default();
+) -> Option<(Rcode, Option<Ede>)> {
+    let tcp = counters.transport() == Transport::Tcp;
+    let Some(edns) = &reply.query.edns else {
+        reply.bound(if tcp { MAX_MESSAGE } else { CLASSIC_PAYLOAD });
+        return None;
     };
-    let mut asked = Asked::default();
-    asked.options.ecs = edns.ecs.map(|ecs| (ecs, 0));
+    reply.payload = settings.udp_payload;
+    let mut refusal = None;
+    let options = &mut reply.options;
+    options.ecs = edns.ecs.map(|ecs| (ecs, 0));
     if edns.nsid {
-        asked.options.nsid = settings.identity.as_deref();
+        options.nsid = settings.identity.as_deref();
     }
-    if edns.keepalive && transport == Transport::Tcp {
-        asked.options.keepalive = Some(settings.keepalive);
+    if edns.keepalive && tcp {
+        options.keepalive = Some(settings.keepalive);
     }
     if edns.version > 0 {
-        asked.refusal = Some((Rcode::BadVers, None));
+        refusal = Some((Rcode::BadVers, None));
     } else if edns.malformed {
-        asked.refusal = Some((Rcode::FormErr, None));
+        refusal = Some((Rcode::FormErr, None));
     } else if let (Some(cookie), Some(cookies)) = (&edns.cookie, &settings.cookies) {
         let seconds = arrival.now / 1000;
         let judged = cookies.judge(cookie, arrival.client, seconds as u32);
-        asked.options.cookie = Some((cookie.client, judged.server));
-        asked.vouched = judged.valid;
-        if cookies.required && !judged.valid && transport == Transport::Udp {
-            asked.refusal = Some((Rcode::BadCookie, None));
+        options.cookie = Some((cookie.client, judged.server));
+        reply.vouched = judged.valid;
+        if cookies.required && !judged.valid && !tcp {
+            refusal = Some((Rcode::BadCookie, None));
         }
     }
-    asked
+    let asked = usize::from(edns.udp_size.min(settings.udp_payload));
+    reply.bound(if tcp {
+        MAX_MESSAGE
+    } else {
+        asked.max(CLASSIC_PAYLOAD)
+    });
+    refusal
 }
 
 /// Write what there is for the question.

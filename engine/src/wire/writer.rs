@@ -30,10 +30,12 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Keep `room` octets at the end free until they are released.
-    pub fn reserve(&mut self, room: usize) {
-        self.reserved = room.min(self.limit);
-        self.limit = self.limit.saturating_sub(self.reserved);
+    /// Let the message have at most `limit` octets, of which the last `kept` stay free until they are
+    /// released.
+    pub fn bound(&mut self, limit: usize, kept: usize) {
+        let limit = limit.min(self.out.len());
+        self.reserved = kept.min(limit);
+        self.limit = limit.saturating_sub(self.reserved);
     }
 
     /// Let the message grow into what was kept free.
