@@ -10,7 +10,11 @@ import enum
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
+
+from dnslb.zone.names import ROOT
+from dnslb.zone.types import MX, SRV
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,14 +30,19 @@ __all__ = [
     "BackendId",
     "Config",
     "Cookies",
+    "Declared",
     "Family",
+    "Host",
     "Listen",
     "Member",
+    "MxRecord",
     "Pool",
     "Prefix",
     "Service",
     "ServiceId",
     "Settings",
+    "SrvRecord",
+    "SvcbRecord",
     "WhenDown",
     "Zone",
 ]
@@ -85,6 +94,7 @@ class Backend:
     id: BackendId
     addresses: tuple[Address, ...] = ()
     target: str | None = None  # absolute domain name, with its final dot
+    host: str | None = None  # the name of a backend with addresses in SRV and MX records; absolute
     check: Check | None = None  # None: always up
 
     def has(self, family: Family) -> bool:
@@ -150,6 +160,49 @@ class WhenDown:
 
 
 @dataclass(frozen=True, slots=True)
+class SvcbRecord:
+    """What a service declares of its HTTPS or SVCB records (RFC 9460)."""
+
+    type: int  # HTTPS or SVCB
+    priority: int = 1  # 0: AliasMode
+    target: bytes = ROOT  # wire format; the root stands for the owner name itself
+    parameters: tuple[tuple[int, bytes], ...] = ()  # by key, in order, without the hints
+    hints: bool = True  # whether the backends' addresses stand in it
+
+
+@dataclass(frozen=True, slots=True)
+class SrvRecord:
+    """What a service declares of its SRV records (RFC 2782); each backend has one."""
+
+    port: int
+    priority: int = 0
+    weight: int | None = None  # None: the member's weight in its pool
+
+    type: ClassVar[int] = SRV
+
+
+@dataclass(frozen=True, slots=True)
+class MxRecord:
+    """What a service declares of its MX records; each backend has one."""
+
+    preference: int = 10
+
+    type: ClassVar[int] = MX
+
+
+Declared = SvcbRecord | SrvRecord | MxRecord
+"""What a service says besides addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A backend's name in SRV and MX records."""
+
+    name: bytes  # absolute, in lower case, wire format
+    addresses: tuple[RRset, ...] = ()  # its address records; none when it is in no zone of ours
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A name whose answers are balanced."""
 
@@ -158,6 +211,28 @@ class Service:
     ttl: int = 30  # seconds
     answers: int = 1  # how many backends one response carries
     when_down: WhenDown = WhenDown()
+    declared: tuple[Declared, ...] = ()  # each of another type
+    hosts: Mapping[BackendId, Host] = field(default_factory=lambda: NO_HOSTS)  # for SRV and MX
+
+    @property
+    def names_targets(self) -> bool:
+        """Whether a target is named by records (SRV, MX) instead of being a CNAME.
+
+        A CNAME would stand beside these records, where it must be alone (RFC 2181 section 10.1).
+        """
+        return any(record.type in {SRV, MX} for record in self.declared)
+
+    @property
+    def may_alias(self) -> bool:
+        """Whether some answer of the service can be a CNAME."""
+        sorry = self.when_down.backend
+        return not self.names_targets and (
+            any(backend.target is not None for backend in self.pool.backends())
+            or (sorry is not None and sorry.target is not None)
+        )
+
+
+NO_HOSTS: Final[Mapping[BackendId, Host]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,30 @@
 """Compiling: pools and standings in, plans out. Pure, and run only when something changed.
 
-    service ─▶ up?  ── yes ─▶ for A, AAAA and, where there are CNAMEs, all other types:
+    service ─▶ up?  ── yes ─▶ for A, AAAA, what is declared and, where there are CNAMEs, all else:
                 │              pool ─▶ its members that are up and have what is asked ─▶ strategy
                 └── no ──▶ when_down
 
 A pool is up or down as a whole, for all types alike: it is up while at least `min_up` members are.
 A type that nothing under an up service can serve gets NODATA: the other family still works.
+HTTPS, SVCB, SRV and MX go by one plan over the backends of both families, and `records` writes what
+its leaves say.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnslb.config.model import Backend, Family
 from dnslb.errors import PlanError
 from dnslb.health.standing import ALWAYS_UP
 from dnslb.policy.join import join
 from dnslb.policy.plan import Answer, Node, Rcode, ServicePlan
+from dnslb.policy.records import write
 from dnslb.policy.sound import checked
 from dnslb.policy.strategies import BUILT_IN
 from dnslb.policy.strategies.base import Candidate, Choice
 from dnslb.policy.walk import chances
+from dnslb.zone.types import AAAA, CNAME, MX, SRV, A
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,12 +32,36 @@ if TYPE_CHECKING:
     from dnslb.config.model import BackendId, Member, Pool, Service, ServiceId
     from dnslb.health.standing import Standing
 
-__all__ = ["Compiler"]
+__all__ = ["Asked", "Compiler"]
 
 _TRUSTED: Final = {id(strategy) for strategy in BUILT_IN.values()}
 
-Asked = Family | None
-"""What is asked: a family's address records, or (None) any other type, which a CNAME answers."""
+_BOTH: Final = frozenset(Family)
+
+
+class Asked(NamedTuple):
+    """What a question needs of a backend: an address of one of `families`, or a target."""
+
+    families: frozenset[Family]
+    targets: bool  # whether a target is an answer
+
+    @classmethod
+    def by(cls, rtype: int, service: Service) -> Asked:
+        """What a question for `rtype` needs of the backends of `service`."""
+        aliases = not service.names_targets
+        if rtype == A:
+            return cls(frozenset({Family.IPV4}), aliases)
+        if rtype == AAAA:
+            return cls(frozenset({Family.IPV6}), aliases)
+        if any(declared.type == rtype for declared in service.declared):
+            return cls(_BOTH, aliases or rtype in {SRV, MX})
+        return cls(frozenset(), aliases)
+
+    def has(self, backend: Backend) -> bool:
+        """Whether `backend` has it, up or not."""
+        if backend.target is not None:
+            return self.targets
+        return any(backend.of(family) for family in self.families)
 
 
 class Compiler:
@@ -57,6 +85,8 @@ class Compiler:
             service.answers,
             when_down.action,
             id(when_down.backend),
+            service.declared,
+            id(service.hosts),
         )
         plan = self._services.get(key)
         if plan is None:
@@ -109,25 +139,38 @@ class Compiler:
         return tree
 
     def _service(self, service: Service) -> ServicePlan:
-        action, sorry = service.when_down.action, service.when_down.backend
-        backends = list(service.pool.backends())
-        if sorry is not None:
-            backends.append(sorry)
+        sorry = service.when_down.backend
+        backends = [*service.pool.backends(), *([sorry] if sorry else [])]
         up = self.is_up(service)
+        tree = self.tree(service, forced=not up)
 
-        def plan(asked: Asked) -> Node | None:
-            if not any(_has(backend, asked) for backend in backends):
+        def plan(rtype: int) -> Node | None:
+            asked = Asked.by(rtype, service)
+            if not any(map(asked.has, backends)):
                 return None
-            nothing = Answer((), service.ttl)
-            if up or action == "serve-all":
-                return self.tree(service, forced=not up).node(service.pool, asked) or nothing
-            if action == "servfail":
-                return Answer((), service.ttl, Rcode.SERVFAIL)
-            if sorry is not None and _has(sorry, asked):
-                return Answer((sorry,), service.ttl)
-            return nothing
+            if up or service.when_down.action == "serve-all":
+                return tree.node(service.pool, asked) or Answer((), service.ttl)
+            return _down(service, asked)
 
-        return ServicePlan(plan(Family.IPV4), plan(Family.IPV6), plan(None))
+        further = {
+            declared.type: write(node, service, declared, tree.serves)
+            for declared in service.declared
+            if (node := plan(declared.type))
+        }
+        return ServicePlan(plan(A), plan(AAAA), plan(CNAME), further)
+
+
+def _down(service: Service, asked: Asked) -> Answer:
+    """The answer of a service that is down and does not serve all."""
+    sorry = service.when_down.backend
+    if service.when_down.action == "servfail":
+        return Answer((), service.ttl, Rcode.SERVFAIL)
+    if sorry is None or not asked.has(sorry):
+        return Answer((), service.ttl)
+    if sorry.target is None and asked.families == _BOTH:
+        # parameters, ports and hosts are declared of the pool, and a page elsewhere has others
+        return Answer((), service.ttl)
+    return Answer((sorry,), service.ttl)
 
 
 class _Tree:
@@ -196,14 +239,17 @@ class _Tree:
 
     def includes(self, backend: Backend, asked: Asked) -> bool:
         """Whether `backend` can be chosen for what is asked."""
-        if not _has(backend, asked):
+        if not asked.has(backend):
             return False
         standing = self._compiler.standing(backend)
         if self._forced:
             return self._withheld_too or not standing.withheld
-        if asked is None:
-            return any(standing.serves(family) for family in Family)
-        return standing.serves(asked)
+        families = asked.families or Family
+        return any(standing.serves(family) for family in families if backend.has(family))
+
+    def serves(self, backend: Backend, family: Family) -> bool:
+        """Whether `backend` has addresses of `family` that can be answered with."""
+        return self.includes(backend, Asked(frozenset({family}), targets=False))
 
     def _mean(self, node: Node, of: Callable[[Standing], float | None]) -> float | None:
         """What a query to a pool meets on average, over the backends of which it is known."""
@@ -218,7 +264,3 @@ class _Tree:
 
     def _join(self, candidates: Sequence[Candidate]) -> Node:
         return join([candidate.node for candidate in candidates], self._ttl)
-
-
-def _has(backend: Backend, asked: Asked) -> bool:
-    return backend.target is not None if asked is None else backend.has(asked)

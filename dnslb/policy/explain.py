@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnslb.config.model import Backend, Family
 from dnslb.health.standing import OperatorState
-from dnslb.policy.compile import Compiler
+from dnslb.policy.compile import Asked, Compiler
 from dnslb.policy.plan import Rcode
 from dnslb.policy.walk import chances, scope
 from dnslb.zone.lookup import Found, Kind, ZoneIndex
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from dnslb.config.model import Address, BackendId, Config, Member, Pool, Service, WhenDown, Zone
     from dnslb.health.standing import Standing
-    from dnslb.policy.compile import Asked
     from dnslb.policy.plan import Answer
     from dnslb.zone.lookup import Labels
 
@@ -39,7 +38,6 @@ __all__ = [
     "matching",
 ]
 
-FAMILIES: Final[Mapping[int, Family]] = {family.value: family for family in Family}
 FAMILY_NAMES: Final[Mapping[Family, str]] = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 
 
@@ -154,9 +152,7 @@ def _balanced(
     compiler: Compiler,
     client: Address | None,
 ) -> Explanation:
-    family = FAMILIES.get(rtype)
-    plans = compiler.service(service)
-    root = {Family.IPV4: plans.a, Family.IPV6: plans.aaaa, None: plans.other}[family]
+    root = compiler.service(service).of(rtype)
     up = compiler.is_up(service)
     spread = chances(root, client) if root else []
     carried: dict[BackendId, float] = {}
@@ -166,7 +162,7 @@ def _balanced(
     serving = (
         {backend.id for leaf, _ in chances(root) for backend in leaf.backends} if root else set()
     )
-    view = _View(compiler, service, family, carried, serving, forced=not up)
+    view = _View(compiler, service, rtype, carried, serving, forced=not up)
     return Explanation(
         asked,
         zone.origin,
@@ -175,7 +171,7 @@ def _balanced(
         service=service,
         pool=view.pool(service.pool),
         when_down=None if up else _when_down(service.when_down),
-        answers=tuple(_answer(leaf, chance, family) for leaf, chance in spread),
+        answers=tuple(_answer(leaf, chance, rtype) for leaf, chance in spread),
         scope=scope(root, client) if root and client else None,
     )
 
@@ -187,7 +183,7 @@ class _View:
         self,
         compiler: Compiler,
         service: Service,
-        asked: Asked,
+        rtype: int,
         carried: Mapping[BackendId, float],
         serving: set[BackendId],
         *,
@@ -195,7 +191,8 @@ class _View:
     ) -> None:
         self._compiler = compiler
         self._tree = compiler.tree(service, forced=forced)
-        self._asked = asked
+        self._asked = Asked.by(rtype, service)
+        self._type = rtype
         self._carried = carried
         self._serving = serving  # somebody, if not the client in question
 
@@ -239,12 +236,15 @@ class _View:
             return "forced down by the operator"
         if not self._compiler.backend_up(backend):
             return f"down: {standing.reason}" if standing.reason else "down"
-        if self._asked is None:
-            return "" if backend.target else "no target, so no CNAME for this type"
-        if not backend.has(self._asked):
-            return f"no {FAMILY_NAMES[self._asked]} address"
-        if not standing.serves(self._asked):
-            return f"down over {FAMILY_NAMES[self._asked]}: {standing.reason}"
+        asked = self._asked
+        if not asked.families and backend.target is None:
+            return "no target, so no CNAME for this type"
+        if not asked.has(backend):
+            if backend.target is not None:
+                return f"a target, which {type_name(self._type)} does not name"
+            return f"no {_families(asked)} address"
+        if not self._tree.includes(backend, asked):
+            return f"down over {_families(asked)}: {standing.reason}"
         return ""
 
     def _pool_out(self, pool: Pool) -> str:
@@ -256,14 +256,21 @@ class _View:
         return ""
 
 
-def _answer(leaf: Answer, chance: float, asked: Asked) -> AnswerView:
+def _families(asked: Asked) -> str:
+    return " or ".join(FAMILY_NAMES[family] for family in Family if family in asked.families)
+
+
+def _answer(leaf: Answer, chance: float, rtype: int) -> AnswerView:
     records = []
-    for backend in leaf.backends:
+    word = type_name(rtype)
+    if leaf.records is not None:
+        records += [f"{word} {rdata_text(rtype, rdata)}" for rdata in leaf.records.rdatas]
+    for backend in leaf.backends if leaf.records is None else ():
         if backend.target is not None:
             records.append(f"CNAME {backend.target}")
-        elif asked is not None:
-            word = "A" if asked is Family.IPV4 else "AAAA"
-            records.extend(f"{word} {address}" for address in backend.of(asked))
+        else:
+            family = Family(rtype)
+            records += [f"{word} {address}" for address in backend.of(family)]
     names = tuple(str(backend.id) for backend in leaf.backends)
     return AnswerView(
         chance, names, tuple(dict.fromkeys(records)), leaf.ttl, Rcode(leaf.rcode).name

@@ -28,7 +28,7 @@ from dnslb.policy.walk import chances, children
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["join"]
+__all__ = ["join", "mapped"]
 
 MAX_JOINED: Final = 1024
 """The most leaves that joining may make."""
@@ -45,9 +45,9 @@ def join(nodes: Sequence[Node], ttl: int) -> Node:
 
 def _product(ttl: int, first: Node, second: Node) -> Node:
     if not isinstance(first, Answer):
-        return _mapped(first, lambda leaf: _product(ttl, leaf, second))
+        return mapped(first, lambda leaf: _product(ttl, leaf, second))
     if not isinstance(second, Answer):
-        return _mapped(second, lambda leaf: _joined((first, leaf), ttl))
+        return mapped(second, lambda leaf: _joined((first, leaf), ttl))
     return _joined((first, second), ttl)
 
 
@@ -58,7 +58,7 @@ def _joined(leaves: Iterable[Answer], ttl: int) -> Answer:
     return Answer(addresses or tuple(backends[:1]), ttl)
 
 
-def _mapped(node: Node, change: Callable[[Answer], Node]) -> Node:
+def mapped(node: Node, change: Callable[[Answer], Node]) -> Node:
     """`node` with every leaf changed; what was one object stays one."""
     done: dict[int, Node] = {}
 

@@ -17,13 +17,18 @@ from __future__ import annotations
 import enum
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnslb.config.model import Prefix
+from dnslb.zone.types import AAAA, A
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dnslb.config.model import Address, Backend
+    from dnslb.zone.records import RRset
 
 __all__ = [
     "MAX_DEPTH",
@@ -34,6 +39,7 @@ __all__ = [
     "Node",
     "Random",
     "Rcode",
+    "Records",
     "ServicePlan",
     "WeightedChoice",
 ]
@@ -50,15 +56,26 @@ class Rcode(enum.IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Records:
+    """The records of a leaf that says more than addresses: HTTPS, SVCB, SRV or MX."""
+
+    rdatas: tuple[bytes, ...]  # uncompressed wire format, of the type that is asked for
+    additional: tuple[RRset, ...] = ()  # for the additional section, where there is room
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A leaf: the records of `backends`, in this order, with `ttl` seconds to live.
 
-    No backends and `NOERROR` is NODATA. A backend with a target stands alone: it is a CNAME.
+    No backends, no records and `NOERROR` is NODATA. Without `records` the backends' own addresses
+    are the answer, and a backend with a target stands alone: it is a CNAME. Strategies need not
+    think of `records`: they are written into the leaves afterwards.
     """
 
     backends: tuple[Backend, ...]
     ttl: int
     rcode: Rcode = Rcode.NOERROR
+    records: Records | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +139,23 @@ Node = Answer | Cycle | Random | Hash
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """The plans of one service by what is asked: `a`, `aaaa`, and `other` for every other type.
+    """The plans of one service by the type that is asked for.
 
-    `other` is there when the service can answer with a CNAME, which answers every type. None means
-    that the service says nothing for that type: static records may, else it is NODATA.
+    `further` has those of the types that the service declares, by their number. `other` is for
+    every type left, and is there when the service can answer with a CNAME, which answers every
+    type. No plan means that the service says nothing for that type: static records may, else it is
+    NODATA.
     """
 
     a: Node | None = None
     aaaa: Node | None = None
     other: Node | None = None
+    further: Mapping[int, Node] = field(default_factory=lambda: MappingProxyType({}))
+
+    def of(self, rtype: int) -> Node | None:
+        """The plan that answers a question for `rtype`."""
+        known = {A: self.a, AAAA: self.aaaa, **self.further}
+        return known.get(rtype, self.other)
 
 
 _MASK: Final = (1 << 64) - 1

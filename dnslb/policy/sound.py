@@ -53,6 +53,8 @@ def _check_answer(node: Answer) -> None:
         raise PlanError("returned an answer with more beside a target; a CNAME stands alone")
     if type(node.ttl) is not int or not 0 <= node.ttl < 1 << 31:
         raise PlanError(f"returned an answer with a ttl of {node.ttl}")
+    if node.records is not None:
+        raise PlanError("returned an answer with records; those are written into it afterwards")
     if node.rcode not in set(Rcode):
         raise PlanError(f"returned an answer with rcode {node.rcode}; there are 0 and 2")
 

@@ -12,6 +12,7 @@ __all__ = [
     "CNAME",
     "DNAME",
     "DS",
+    "HTTPS",
     "MX",
     "NAMES",
     "NS",
@@ -19,6 +20,7 @@ __all__ = [
     "RRSIG",
     "SOA",
     "SRV",
+    "SVCB",
     "A",
     "is_meta",
     "type_name",
@@ -46,6 +48,8 @@ DNAME: Final = 39
 DS: Final = 43
 RRSIG: Final = 46
 NSEC: Final = 47
+SVCB: Final = 64
+HTTPS: Final = 65
 
 
 def type_number(text: str) -> int | None:

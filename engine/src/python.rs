@@ -15,11 +15,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 use crate::cookie::{Cookies, Secret};
-use crate::plan::{BackendSpec, NodeSpec, PlanSpec, ServiceKey, ServiceSpec};
+use crate::plan::{BackendSpec, Given, NodeSpec, PlanSpec, ServiceKey, ServiceSpec};
 use crate::server::{BindError, Server};
 use crate::settings::{MAX_IDENTITY, MAX_UDP_PAYLOAD, Settings};
 use crate::stats::Transport;
-use crate::wire::{Rcode, name};
+use crate::wire::{Rcode, name, rtype};
 use crate::zones::{RrsetSpec, ZoneSpec};
 
 /// The extension module `dnslb._engine`.
@@ -194,21 +194,35 @@ fn read_settings(settings: &Bound<'_, PyAny>) -> PyResult<Settings> {
 
 fn zone(zone: &Bound<'_, PyAny>) -> PyResult<ZoneSpec> {
     let py = zone.py();
-    let mut rrsets = Vec::new();
-    for rrset in zone.getattr(intern!(py, "rrsets"))?.try_iter()? {
-        let rrset = rrset?;
-        rrsets.push(RrsetSpec {
+    Ok(ZoneSpec {
+        origin: zone.getattr(intern!(py, "origin"))?.extract()?,
+        rrsets: rrsets(&zone.getattr(intern!(py, "rrsets"))?)?,
+        services: zone.getattr(intern!(py, "services"))?.extract()?,
+    })
+}
+
+fn rrsets(rrsets: &Bound<'_, PyAny>) -> PyResult<Vec<RrsetSpec>> {
+    let py = rrsets.py();
+    let read = |rrset: Bound<'_, PyAny>| {
+        Ok(RrsetSpec {
             owner: rrset.getattr(intern!(py, "owner"))?.extract()?,
             rtype: rrset.getattr(intern!(py, "type"))?.extract()?,
             ttl: rrset.getattr(intern!(py, "ttl"))?.extract()?,
             rdatas: rrset.getattr(intern!(py, "rdatas"))?.extract()?,
-        });
+        })
+    };
+    rrsets.try_iter()?.map(|rrset| read(rrset?)).collect()
+}
+
+fn given(records: &Bound<'_, PyAny>) -> PyResult<Option<Given>> {
+    let py = records.py();
+    if records.is_none() {
+        return Ok(None);
     }
-    Ok(ZoneSpec {
-        origin: zone.getattr(intern!(py, "origin"))?.extract()?,
-        rrsets,
-        services: zone.getattr(intern!(py, "services"))?.extract()?,
-    })
+    Ok(Some(Given {
+        rdatas: records.getattr(intern!(py, "rdatas"))?.extract()?,
+        additional: rrsets(&records.getattr(intern!(py, "additional"))?)?,
+    }))
 }
 
 /// Reads plans. One node object may stand in many plans, but each plan gets its own copy, so reading
@@ -238,22 +252,31 @@ impl Reader {
             return Ok(Arc::clone(spec));
         }
         let py = plan.py();
-        let spec = Arc::new([
-            self.plan(&plan.getattr(intern!(py, "a"))?)?,
-            self.plan(&plan.getattr(intern!(py, "aaaa"))?)?,
-            self.plan(&plan.getattr(intern!(py, "other"))?)?,
-        ]);
+        let mut specs = ServiceSpec::new();
+        for (rtype, attribute) in [
+            (rtype::A, intern!(py, "a")),
+            (rtype::AAAA, intern!(py, "aaaa")),
+            (rtype::CNAME, intern!(py, "other")),
+        ] {
+            let root = plan.getattr(attribute)?;
+            if !root.is_none() {
+                specs.push((rtype, self.plan(&root)?));
+            }
+        }
+        let further = plan.getattr(intern!(py, "further"))?;
+        for item in further.call_method0(intern!(py, "items"))?.try_iter()? {
+            let (rtype, root): (u16, Bound<'_, PyAny>) = item?.extract()?;
+            specs.push((rtype, self.plan(&root)?));
+        }
+        let spec = Arc::new(specs);
         self.services.insert(identity, Arc::clone(&spec));
         Ok(spec)
     }
 
-    fn plan(&mut self, root: &Bound<'_, PyAny>) -> PyResult<Option<PlanSpec>> {
-        if root.is_none() {
-            return Ok(None);
-        }
+    fn plan(&mut self, root: &Bound<'_, PyAny>) -> PyResult<PlanSpec> {
         let mut draft = Draft::default();
         self.node(root, &mut draft, MAX_READ)?;
-        Ok(Some(draft.spec))
+        Ok(draft.spec)
     }
 
     fn node(&mut self, node: &Bound<'_, PyAny>, draft: &mut Draft, left: usize) -> PyResult<u32> {
@@ -279,6 +302,7 @@ impl Reader {
                         )));
                     }
                 },
+                given: given(&node.getattr(intern!(py, "records"))?)?,
             },
             "Cycle" => {
                 let mut steps = Vec::new();

@@ -164,6 +164,15 @@ impl<'q, 'w> Reply<'q, 'w> {
         Ok(())
     }
 
+    /// Add records to the additional section, or none of them: where they do not fit, they are no loss
+    /// (RFC 2181 section 9).
+    #[inline]
+    pub(crate) fn offer(&mut self, records: &[u8], count: u16) {
+        if self.writer.put(records).is_ok() {
+            self.additionals = self.additionals.saturating_add(count);
+        }
+    }
+
     /// A pointer to the last `length` octets of the name in question.
     fn suffix(&self, length: usize) -> Option<u16> {
         let before = self.query.name.len().checked_sub(length)?;

@@ -271,6 +271,7 @@ fn balance(
     if let Some((_, scope)) = &mut reply.options.ecs {
         *scope = tree.0.scope(client);
     }
+    reply.offer(&leaf.additional, leaf.additional_count);
     for tally in leaf.backends.iter().filter_map(|&place| plan.tally(place)) {
         counters.tally(tally);
     }

@@ -46,6 +46,9 @@ class Strategy(ABC):
     measured: ClassVar[bool] = True
     """Whether plans depend on load or latency; where they do not, none is made when these move."""
 
+    ranked: ClassVar[bool] = False
+    """Whether the order of backends in an answer is a ranking: SRV and MX records then say so."""
+
     name: ClassVar[str]
     """The word for it in the configuration, the API and `explain`."""
 

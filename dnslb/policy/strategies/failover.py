@@ -2,7 +2,7 @@
 
 a up            ─▶ a
 a down, b up    ─▶ b
-answers: 2      ─▶ the first two that are up
+answers: 2      ─▶ the first two that are up; the second ranks behind in SRV and MX records
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Failover(Strategy):
 
     name = "failover"
     measured = False
+    ranked = True
 
     def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
         """The first candidate; only those that are up are candidates at all."""

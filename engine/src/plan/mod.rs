@@ -2,9 +2,10 @@
 
 mod alias;
 mod hash;
+mod leaf;
 mod spec;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,15 +14,13 @@ pub(crate) use alias::Column;
 use alias::alias_table;
 pub(crate) use hash::Hash;
 pub use hash::SlotCache;
-pub use spec::{BackendSpec, NodeSpec, PlanError, PlanSpec, ServiceKey, ServiceSpec};
+pub use leaf::Leaf;
+pub use spec::{BackendSpec, Given, NodeSpec, PlanError, PlanSpec, ServiceKey, ServiceSpec};
 
-use crate::wire::{CLASS_IN, OWNER_IS_QUESTION, Rcode, name, rtype};
+use crate::wire::rtype;
 
 /// How deep plans may nest: the bound on a walk, and so on a query's cost. Python's `MAX_DEPTH`.
 pub const MAX_DEPTH: usize = 16;
-
-/// The largest answer that is sure to fit into a message beside question and OPT.
-const MAX_ANSWER: usize = 60_000;
 
 /// The plans of one service; see Python's `ServicePlan`.
 ///
@@ -30,14 +29,15 @@ const MAX_ANSWER: usize = 60_000;
 #[derive(Default)]
 pub struct ServicePlan {
     plans: Arc<Plans>,
-    turns: [Arc<[Turn]>; 3],
+    /// The turns of each tree's cycles.
+    turns: Box<[Arc<[Turn]>]>,
     tallies: Box<[u32]>,
 }
 
-/// Compiled plans for queries of type A, of type AAAA, and of every other type.
+/// Compiled plans, one for each type that the service answers.
 #[derive(Default)]
 pub struct Plans {
-    trees: [Option<Tree>; 3],
+    trees: Box<[Tree]>,
     /// Every backend in them; leaves name them by their place here.
     backends: Vec<BackendKey>,
 }
@@ -47,6 +47,8 @@ pub type BackendKey = (String, String);
 
 /// A compiled plan.
 pub(crate) struct Tree {
+    /// The type of the queries that it answers; CNAME: all that no other tree answers.
+    rtype: u16,
     /// Children before parents, the root last.
     pub(crate) nodes: Box<[Node]>,
     /// How many of them are cycles.
@@ -74,18 +76,6 @@ pub(crate) enum Node {
     Hash(Hash),
 }
 
-/// A compiled answer.
-pub struct Leaf {
-    /// The records, owned by `OWNER_IS_QUESTION`; empty for NODATA.
-    pub records: Box<[u8]>,
-    /// How many records there are.
-    pub count: u16,
-    /// `NoError` or `ServFail`.
-    pub rcode: Rcode,
-    /// The backends that it carries, by their place in `Plans`.
-    pub backends: Box<[u32]>,
-}
-
 /// How many turns a `Cycle` has taken, in a cache line of its own since all workers add to it.
 #[derive(Default)]
 #[repr(align(64))]
@@ -106,17 +96,16 @@ impl ServicePlan {
         before: Option<&Self>,
         tally: impl FnMut(&BackendKey) -> u32,
     ) -> Self {
-        let turns = |index: usize| {
-            let cycles = plans.trees[index].as_ref().map_or(0, |tree| tree.cycles);
-            let kept = before.map(|before| &before.turns[index]);
-            match kept.filter(|turns| turns.len() == cycles) {
+        let turns = |tree: &Tree| {
+            let kept = before.and_then(|before| before.turns_of(tree.rtype));
+            match kept.filter(|turns| turns.len() == tree.cycles) {
                 Some(turns) => Arc::clone(turns),
-                None => (0..cycles).map(|_| Turn::default()).collect(),
+                None => (0..tree.cycles).map(|_| Turn::default()).collect(),
             }
         };
         Self {
             plans: Arc::clone(plans),
-            turns: [turns(0), turns(1), turns(2)],
+            turns: plans.trees.iter().map(turns).collect(),
             tallies: plans.backends.iter().map(tally).collect(),
         }
     }
@@ -124,13 +113,17 @@ impl ServicePlan {
     /// The plan for queries of `qtype`, with the turns that its cycles have taken. None where the
     /// service has nothing to say.
     pub(crate) fn tree(&self, qtype: u16) -> Option<(&Tree, &[Turn])> {
-        let index = match qtype {
-            rtype::A => 0,
-            rtype::AAAA => 1,
-            _ => 2,
-        };
-        let tree = self.plans.trees.get(index)?.as_ref()?;
-        Some((tree, self.turns.get(index)?))
+        let place = self.place(qtype).or_else(|| self.place(rtype::CNAME))?;
+        Some((self.plans.trees.get(place)?, self.turns.get(place)?))
+    }
+
+    /// Where the tree for exactly `rtype` stands; there are a handful.
+    fn place(&self, rtype: u16) -> Option<usize> {
+        self.plans.trees.iter().position(|tree| tree.rtype == rtype)
+    }
+
+    fn turns_of(&self, rtype: u16) -> Option<&Arc<[Turn]>> {
+        self.turns.get(self.place(rtype)?)
     }
 
     /// The counter of a leaf's backend.
@@ -140,24 +133,18 @@ impl ServicePlan {
 }
 
 impl Plans {
-    /// Compile the three plans.
-    pub fn compile(
-        [a, aaaa, other]: &ServiceSpec,
-        slots: &mut SlotCache,
-    ) -> Result<Self, PlanError> {
+    /// Compile the plans of all types.
+    pub fn compile(specs: &ServiceSpec, slots: &mut SlotCache) -> Result<Self, PlanError> {
         let mut backends = Backends::default();
-        let mut compile = |spec: &Option<PlanSpec>, rtype| {
-            spec.as_ref()
-                .map(|spec| Tree::compile(spec, rtype, &mut backends, slots))
-                .transpose()
-        };
-        let trees = [
-            compile(a, rtype::A)?,
-            compile(aaaa, rtype::AAAA)?,
-            compile(other, rtype::CNAME)?,
-        ];
+        let mut trees: Vec<Tree> = Vec::with_capacity(specs.len());
+        for (rtype, spec) in specs {
+            if trees.iter().any(|tree| tree.rtype == *rtype) {
+                return Err(PlanError::TypeTwice(*rtype));
+            }
+            trees.push(Tree::compile(spec, *rtype, &mut backends, slots)?);
+        }
         Ok(Self {
-            trees,
+            trees: trees.into(),
             backends: backends.keys,
         })
     }
@@ -182,7 +169,7 @@ impl Backends {
 }
 
 impl Tree {
-    /// Compile `spec` for queries of type A, AAAA or, for all others, CNAME.
+    /// Compile `spec` for queries of type `rtype`.
     fn compile(
         spec: &PlanSpec,
         rtype: u16,
@@ -200,7 +187,16 @@ impl Tree {
                     backends: carried,
                     ttl,
                     rcode,
-                } => Node::Answer(Leaf::compile(carried, *ttl, *rcode, rtype, backends)?),
+                    given,
+                } => {
+                    let mut leaf = match given {
+                        Some(given) => Leaf::given(given, rtype, *ttl)?,
+                        None => Leaf::own(carried, rtype, *ttl)?,
+                    };
+                    leaf.rcode = *rcode;
+                    leaf.backends = carried.iter().map(|one| backends.place(one)).collect();
+                    Node::Answer(leaf)
+                }
                 NodeSpec::Cycle(steps) => {
                     cycles += 1;
                     Node::Cycle {
@@ -223,6 +219,7 @@ impl Tree {
             return Err(PlanError::TooDeep);
         }
         Ok(Self {
+            rtype,
             nodes: nodes.into(),
             cycles: cycles as usize,
             scope,
@@ -246,60 +243,6 @@ fn depth(node: &NodeSpec, depths: &[usize]) -> Result<usize, PlanError> {
         return Err(PlanError::NoBranches);
     }
     Ok(deepest + 1)
-}
-
-impl Leaf {
-    fn compile(
-        backends: &[BackendSpec],
-        ttl: u32,
-        rcode: Rcode,
-        rtype: u16,
-        places: &mut Backends,
-    ) -> Result<Self, PlanError> {
-        let mut records = Vec::new();
-        let mut count = 0_u16;
-        let mut add = |rtype: u16, rdata: &[u8]| {
-            records.extend_from_slice(&OWNER_IS_QUESTION.to_be_bytes());
-            records.extend_from_slice(&rtype.to_be_bytes());
-            records.extend_from_slice(&CLASS_IN.to_be_bytes());
-            records.extend_from_slice(&ttl.to_be_bytes());
-            records.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
-            records.extend_from_slice(rdata);
-            count += 1;
-            if records.len() > MAX_ANSWER {
-                Err(PlanError::TooLarge)
-            } else {
-                Ok(())
-            }
-        };
-        let mut seen = HashSet::new();
-        for backend in backends {
-            if let Some(target) = &backend.target {
-                if backends.len() > 1 || name::length(target) != Some(target.len()) {
-                    return Err(PlanError::TargetNotAlone);
-                }
-                add(rtype::CNAME, target)?;
-                continue;
-            }
-            for address in &backend.addresses {
-                if !seen.insert(*address) {
-                    continue; // an RRset holds each record once (RFC 2181 section 5)
-                }
-                match (rtype, address) {
-                    (rtype::A, IpAddr::V4(v4)) => add(rtype, &v4.octets())?,
-                    (rtype::AAAA, IpAddr::V6(v6)) => add(rtype, &v6.octets())?,
-                    _ => {}
-                }
-            }
-        }
-        let backends = backends.iter().map(|backend| places.place(backend));
-        Ok(Self {
-            records: records.into(),
-            count,
-            rcode,
-            backends: backends.collect(),
-        })
-    }
 }
 
 /// A 64-bit finalizer (the output function of `SplitMix64`, Steele et al. 2014).

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::MAX_DEPTH;
 use crate::wire::Rcode;
+use crate::zones::RrsetSpec;
 
 /// A plan as published: nodes in an array, children before their parents, the root last.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,8 @@ pub enum NodeSpec {
         ttl: u32,
         /// `NoError` or `ServFail`.
         rcode: Rcode,
+        /// The records, where they are not just the backends' addresses or target.
+        given: Option<Given>,
     },
     /// The next step in turn.
     Cycle(Vec<u32>),
@@ -41,11 +44,21 @@ pub enum NodeSpec {
     },
 }
 
+/// The records of an answer, as its plan's type has them.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// RDATA of each record, names uncompressed.
+    pub rdatas: Vec<Vec<u8>>,
+    /// What goes into the additional section, where there is room.
+    pub additional: Vec<RrsetSpec>,
+}
+
 /// Which service: the zone's origin and the owner name relative to it.
 pub type ServiceKey = (String, String);
 
-/// A service's plans as published: for A, AAAA and every other type.
-pub type ServiceSpec = [Option<PlanSpec>; 3];
+/// A service's plans as published, each after the type that it answers. The plan for CNAME answers
+/// every type that has none of its own, as a CNAME does.
+pub type ServiceSpec = Vec<(u16, PlanSpec)>;
 
 /// A backend as published.
 #[derive(Clone, Debug, Default)]
@@ -82,6 +95,10 @@ pub enum PlanError {
     Prefix(u8, u8),
     #[error("the records of one answer take more than 60,000 octets")]
     TooLarge,
+    #[error("type {0} has two plans")]
+    TypeTwice(u16),
+    #[error("an owner in the additional section is no domain name in wire format")]
+    BadOwner,
     #[error("an answer with a target carries more than that one backend")]
     TargetNotAlone,
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dnslb_engine::plan::{
-    BackendSpec, NodeSpec, PlanSpec, Plans, ServiceKey, ServicePlan, ServiceSpec, SlotCache,
+    BackendSpec, Given, NodeSpec, PlanSpec, Plans, ServiceKey, ServicePlan, ServiceSpec, SlotCache,
 };
 use dnslb_engine::snapshot::Snapshot;
 use dnslb_engine::wire::{Rcode, name};
@@ -29,6 +29,7 @@ pub(crate) const NAMES: &[&str] = &[
     "ns.lab.example.com.",
     "deep.empty.example.com.",
     "empty.example.com.",
+    "mail.example.com.",
     "answer.example.com.",
     "cycle.example.com.",
     "random.example.com.",
@@ -168,14 +169,15 @@ fn answer(backends: Vec<BackendSpec>, rcode: Rcode) -> NodeSpec {
         backends,
         ttl: 30,
         rcode,
+        given: None,
     }
 }
 
 /// A service for every kind of node, and one with all of them.
 fn services() -> Vec<(&'static str, ServiceSpec)> {
-    let plan = |nodes: Vec<NodeSpec>| Some(PlanSpec { nodes });
+    let plan = |nodes: Vec<NodeSpec>| PlanSpec { nodes };
     let leaf = |at| answer(vec![backend(at)], Rcode::NoError);
-    let both = |nodes: Vec<NodeSpec>| [plan(nodes.clone()), plan(nodes), None];
+    let both = |nodes: Vec<NodeSpec>| vec![(1, plan(nodes.clone())), (28, plan(nodes))];
     let target = BackendSpec {
         target: Some(wire("edge.example.net.")),
         addresses: Vec::new(),
@@ -196,7 +198,18 @@ fn services() -> Vec<(&'static str, ServiceSpec)> {
         hash(vec![(7, 1.0, 3), (8, 3.0, 1)]),
         NodeSpec::Cycle(vec![4, 3]),
     ];
+    // a mail service: its own addresses, and MX records with the addresses of their targets
+    let mx = NodeSpec::Answer {
+        backends: vec![backend(1)],
+        ttl: 30,
+        rcode: Rcode::NoError,
+        given: Some(Given {
+            rdatas: vec![[b"\0\x0A", &wire("mx.example.com.")[..]].concat()],
+            additional: vec![set("mx.example.com.", 1, &[b"\xC0\x00\x02\x01"])],
+        }),
+    };
     vec![
+        ("mail", vec![(1, plan(vec![leaf(1)])), (15, plan(vec![mx]))]),
         ("answer", both(vec![leaf(1)])),
         (
             "cycle",
@@ -220,7 +233,7 @@ fn services() -> Vec<(&'static str, ServiceSpec)> {
         ),
         (
             "target",
-            [plan(cname.clone()), plan(cname.clone()), plan(cname)],
+            [1, 28, 5].map(|rtype| (rtype, plan(cname.clone()))).into(),
         ),
         ("nodata", both(vec![answer(Vec::new(), Rcode::NoError)])),
         ("servfail", both(vec![answer(Vec::new(), Rcode::ServFail)])),
