@@ -200,10 +200,10 @@ class _Holders:
         self._measuring: dict[BackendId, list[Service]] = {}
         measured: dict[int, bool] = {}
         for service in services:
-            backends = list(service.pool.backends())
+            backends = list(service.backends())
             for backend in backends:
                 self._all.setdefault(backend.id, []).append(service)
-            if _measured(service.pool, measured):
+            if any(_measured(pool, measured) for pool in service.pools()):
                 for backend in backends:
                     self._measuring.setdefault(backend.id, []).append(service)
 

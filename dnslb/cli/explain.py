@@ -113,7 +113,7 @@ def show(explanation: Explanation, console: Console) -> None:
     if service is None or pool is None:
         return
     console.print(
-        f"service   {escape(str(service.id))}: pool {escape(service.pool.name)}, "
+        f"service   {escape(str(service.id))}: pool {escape(pool.name)}, "
         f"ttl {service.ttl}, answers {service.answers}"
     )
     if explanation.when_down:

@@ -85,7 +85,7 @@ class Members:
                 spot.problem("needs an address, a target or a pool")
             return None
         if member.pool is not None:
-            for key in ("name", "check"):
+            for key in ("name", "check", "host"):
                 if key in member.model_fields_set:
                     message = f'"{key}" means nothing beside a pool; remove it'
                     spot.at(key).on_key().problem(message)
@@ -100,6 +100,14 @@ class Members:
         if member.target is not None:
             name = read_name(member.target, spot.at("target"), self._origin)
             target = None if name is None else to_text(name)
+        host = None
+        if member.host is not None and member.target is not None:
+            spot.at("host").on_key().problem(
+                'a target is a name already; "host" gives one to addresses'
+            )
+        elif member.host is not None:
+            name = read_name(member.host, spot.at("host"), self._origin)
+            host = None if name is None else to_text(name)
         default = str(addresses[0]) if addresses else (target or "").rstrip(".")
         if member.name == WHEN_DOWN:
             spot.at("name").problem(f"{WHEN_DOWN} is the name of sorry pages; choose another")
@@ -107,5 +115,6 @@ class Members:
             id=BackendId(self._zone, pool, member.name or default),
             addresses=addresses,
             target=target,
+            host=host,
             check=self._checks.of_member(member.check, spot.at("check"), check),
         )

@@ -177,6 +177,7 @@ class SrvRecord:
     port: int
     priority: int = 0
     weight: int | None = None  # None: the member's weight in its pool
+    pool: Pool | None = field(default=None, hash=False, repr=False)  # None: the service's
 
     type: ClassVar[int] = SRV
 
@@ -186,6 +187,7 @@ class MxRecord:
     """What a service declares of its MX records; each backend has one."""
 
     preference: int = 10
+    pool: Pool | None = field(default=None, hash=False, repr=False)  # None: the service's
 
     type: ClassVar[int] = MX
 
@@ -213,6 +215,31 @@ class Service:
     when_down: WhenDown = WhenDown()
     declared: tuple[Declared, ...] = ()  # each of another type
     hosts: Mapping[BackendId, Host] = field(default_factory=lambda: NO_HOSTS)  # for SRV and MX
+
+    def backends(self) -> Iterator[Backend]:
+        """Every backend of all its pools, each once."""
+        seen: set[BackendId] = set()
+        for pool in self.pools():
+            for backend in pool.backends():
+                if backend.id not in seen:
+                    seen.add(backend.id)
+                    yield backend
+
+    def pools(self) -> Iterator[Pool]:
+        """The pools that it refers to, its own first."""
+        yield self.pool
+        for declared in self.declared:
+            if self.pool_of(declared) is not self.pool:
+                yield self.pool_of(declared)
+
+    def answering(self, rtype: int) -> Pool:
+        """The pool that answers questions for `rtype`."""
+        return next((self.pool_of(one) for one in self.declared if one.type == rtype), self.pool)
+
+    def pool_of(self, declared: Declared) -> Pool:
+        """The pool that answers with what is declared: HTTPS and SVCB describe A and AAAA."""
+        own = None if isinstance(declared, SvcbRecord) else declared.pool
+        return own or self.pool
 
     @property
     def names_targets(self) -> bool:
@@ -301,7 +328,7 @@ class Config:
         """Every backend that a service can reach, each once."""
         seen: set[BackendId] = set()
         for service in self.services():
-            for backend in service.pool.backends():
+            for backend in service.backends():
                 if backend.id not in seen:
                     seen.add(backend.id)
                     yield backend

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dnslb.config.model import Family, SvcbRecord
 from dnslb.config.suggest import listed
 from dnslb.zone.names import ancestors, is_wildcard, looks_absolute, to_text
 from dnslb.zone.rdata import target_of
@@ -135,7 +136,10 @@ def check_services(content: Content, services: Mapping[bytes, tuple[Spot, Servic
         if cut is not None:
             here.problem(f"stands at or below the delegation of {content.text(cut)}")
             continue
-        aliased = service is not None and _may_alias(service)
+        aliased = service is not None and service.may_alias
+        taken = _taken(service)
+        if service is not None:
+            _check_declared(content, spot, service)
         if aliased and owner == content.origin:
             here.problem(
                 "the zone's own name has SOA and NS records, so it cannot answer with a target "
@@ -145,15 +149,43 @@ def check_services(content: Content, services: Mapping[bytes, tuple[Spot, Servic
         clash = [
             type_name(number)
             for number in types
-            if number in {A, AAAA, CNAME} or (aliased and number not in {NS, SOA})
+            if number in taken or (aliased and number not in {NS, SOA})
         ]
         if clash:
             why = ", since it can answer with a target (CNAME)" if aliased else ""
             here.problem(f"there are static {listed(clash)} records at this name{why}")
 
 
-def _may_alias(service: Service) -> bool:
-    sorry = service.when_down.backend
-    return any(backend.target is not None for backend in service.pool.backends()) or (
-        sorry is not None and sorry.target is not None
+def _taken(service: Service | None) -> set[int]:
+    """The types that static records beside `service` cannot have."""
+    if service is None:
+        return {CNAME, A, AAAA}
+    declared = {one.type for one in service.declared}
+    if not service.names_targets:
+        return {CNAME, A, AAAA} | declared
+    # where all that is pointed at are targets, addresses of the name itself may be static
+    backends = [*service.pool.backends(), *filter(None, [service.when_down.backend])]
+    return (
+        {CNAME}
+        | declared
+        | {family.value for family in Family for backend in backends if backend.of(family)}
     )
+
+
+def _check_declared(content: Content, spot: Spot, service: Service) -> None:
+    pointing = [one for one in service.declared if not isinstance(one, SvcbRecord)]
+    kinds = listed([type_name(one.type) for one in pointing]) if pointing else ""
+    if pointing and all(service.pool_of(one) is not service.pool for one in pointing):
+        for backend in service.pool.backends():
+            if backend.target is not None:
+                spot.on_key().problem(
+                    f"{backend.id} answers with a target (CNAME), which cannot stand beside the "
+                    f"{kinds} records of this name; use addresses"
+                )
+    for one in service.declared:
+        if not isinstance(one, SvcbRecord) or not content.inside(one.target):
+            continue
+        if not content.exists(one.target) and _cut_above(content, one.target) is None:
+            spot.at(type_name(one.type), "target").warning(
+                f"{to_text(one.target)} does not exist in this zone; a name elsewhere ends in a dot"
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from dnslb.config.declared import read_declared
 from dnslb.config.members import WHEN_DOWN
 from dnslb.config.model import Backend, BackendId, Service, ServiceId, WhenDown
 from dnslb.config.pools import PoolDraft
@@ -30,13 +31,20 @@ INLINE: Final = ("strategy", "check", "members", "min_up", "prefix", "location")
 
 @dataclass(frozen=True, slots=True)
 class ServiceDraft:
-    """A service whose pool is known by name only."""
+    """A service whose pools are known by name only."""
 
     name: str  # relative to the origin
     owner: bytes
     pool: str | None  # None: its problem is told
     shape: ServiceShape
     spot: Spot
+
+    @property
+    def refs(self) -> list[str]:
+        """The pools that it refers to."""
+        records = (self.shape.SRV, self.shape.MX)
+        refs = [self.pool, *(record.pool for record in records if record)]
+        return [name for name in refs if name]
 
 
 def read_services(
@@ -95,6 +103,7 @@ def resolved(
     names = {*pools, *known}
     for draft in drafts:
         when_down = _when_down(draft, zone, origin)
+        declared = read_declared(draft.shape, draft.spot, draft.owner, origin, pools, names)
         if draft.pool is not None and draft.pool not in names:
             draft.spot.at("pool").problem(unknown("pool", draft.pool, sorted(names)))
         pool = pools.get(draft.pool or "")
@@ -113,6 +122,7 @@ def resolved(
             ttl=30 if shape.ttl is None else shape.ttl,
             answers=answers,
             when_down=when_down,
+            declared=declared,
         )
     return services
 

@@ -32,10 +32,13 @@ from dnslb.config.values import (
 __all__ = [
     "CheckShape",
     "MemberShape",
+    "MxShape",
     "PoolShape",
     "RecordsShape",
     "ServiceShape",
     "SoaShape",
+    "SrvShape",
+    "SvcbShape",
     "WhenDownShape",
     "ZoneShape",
     "mapping_or_word",
@@ -155,6 +158,10 @@ class MemberShape(Shape):
         default=None, description="IPv4 and IPv6 addresses of the backend."
     )
     target: Text | None = Field(default=None, description="A CNAME instead of addresses.")
+    host: Name | None = Field(
+        default=None,
+        description="Its name in SRV and MX records; default its name below the service's.",
+    )
     pool: Text | None = Field(default=None, description="Another pool of this zone.")
     weight: Weight | None = Field(
         default=None, description="Its share; 0: no new answers; default 1."
@@ -205,6 +212,65 @@ class WhenDownShape(Shape):
     target: Text | None = Field(default=None, description="A CNAME to it.")
 
 
+Number16 = Annotated[int, whole(0, 65_535)]
+
+
+class SvcbShape(Shape):
+    """HTTPS or SVCB records: how to connect (RFC 9460)."""
+
+    priority: Number16 | None = Field(
+        default=None, description="Default 1; 0 makes an alias of the target, without parameters."
+    )
+    target: Text | None = Field(
+        default=None, description='Whose addresses to use; default ".", the name itself.'
+    )
+    alpn: Texts | None = Field(default=None, description="Protocol ids, as in [h2, h3].")
+    no_default_alpn: Flag | None = Field(
+        default=None, description="Whether only those in alpn are spoken; default false."
+    )
+    port: Port | None = Field(default=None, description="Default the protocol's own.")
+    ech: Text | None = Field(
+        default=None, description="Keys for Encrypted Client Hello: an ECHConfigList in base64."
+    )
+    dohpath: Text | None = Field(
+        default=None, description="URI template of a DNS server (RFC 9461)."
+    )
+    ohttp: Flag | None = Field(
+        default=None, description="Whether Oblivious HTTP is spoken (RFC 9540); default false."
+    )
+    mandatory: Texts | None = Field(
+        default=None, description="Parameters that a client has to know, or use no other."
+    )
+    hints: Flag | None = Field(
+        default=None,
+        description="Whether the addresses of the answer's backends stand in it; default true.",
+    )
+
+
+class SrvShape(Shape):
+    """SRV records, one a backend (RFC 2782)."""
+
+    port: Port | None = Field(default=None, description="Where the backends serve.")
+    priority: Number16 | None = Field(
+        default=None, description="Lower is tried first; default 0. failover counts on from it."
+    )
+    weight: Number16 | None = Field(default=None, description="Default that of the member.")
+    pool: Text | None = Field(
+        default=None, description="The pool that these answers come from; default the service's."
+    )
+
+
+class MxShape(Shape):
+    """MX records, one a backend."""
+
+    preference: Number16 | None = Field(
+        default=None, description="Lower is tried first; default 10. failover counts on from it."
+    )
+    pool: Text | None = Field(
+        default=None, description="The pool that these answers come from; default the service's."
+    )
+
+
 class ServiceShape(PoolShape):
     """A name that is balanced: over a pool, or over the members written here."""
 
@@ -224,6 +290,16 @@ class ServiceShape(PoolShape):
         default=None,
         description="The answer when all is down: serve-all (default), nodata, servfail, or a "
         "mapping with an address or a target.",
+    )
+    HTTPS: SvcbShape | None = Field(
+        default=None, description="Answer HTTPS records, with the backends' addresses as hints."
+    )
+    SVCB: SvcbShape | None = Field(default=None, description="Answer SVCB records likewise.")
+    SRV: SrvShape | None = Field(
+        default=None, description="Answer SRV records that name the backends."
+    )
+    MX: MxShape | None = Field(
+        default=None, description="Answer MX records that name the backends."
     )
 
 

@@ -74,7 +74,9 @@ def serial_of(rrsets: Iterable[RRset], services: Iterable[Service]) -> int:
         sorry = service.when_down.backend
         facts.append((service.id, service.pool.name, service.ttl, service.answers))
         facts.append((service.when_down.action, sorry and (sorry.addresses, sorry.target)))
-        _collect(service.pool, pools)
+        facts += [(declared, service.pool_of(declared).name) for declared in service.declared]
+        for pool in service.pools():
+            _collect(pool, pools)
     for name, pool in sorted(pools.items()):
         facts.append((name, type(pool.strategy).__qualname__, pool.min_up, pool.prefix))
         facts += [(member.name, member.weight, _answer(member)) for member in pool.members]
@@ -83,7 +85,10 @@ def serial_of(rrsets: Iterable[RRset], services: Iterable[Service]) -> int:
 
 
 def _answer(member: Member) -> object:
-    return (member.of.addresses, member.of.target) if isinstance(member.of, Backend) else None
+    backend = member.of
+    if not isinstance(backend, Backend):
+        return None
+    return backend.addresses, backend.target, backend.host
 
 
 def _collect(pool: Pool, pools: dict[str, Pool]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dnslb.config.checks import Checks
 from dnslb.config.content import Content
 from dnslb.config.files import is_file, read_text
+from dnslb.config.hosts import Hosts
 from dnslb.config.members import Members
 from dnslb.config.model import Zone
 from dnslb.config.pools import PoolDraft, Pools
@@ -100,11 +101,15 @@ class _YamlZone:
         nameservers = self._nameservers()
         records = list(read_records(self._shape, self._spot, self._origin, self._ttl))
         records += self._includes(has_nameservers=bool(nameservers))
+        hosts = Hosts(self._origin, self._ttl)
+        hosts.name(drafts, services, records)
+        records += hosts.made
         content = Content(self._origin, [*nameservers, *records], (draft.owner for draft in drafts))
         check_content(content, nameservers)
         by_owner = {draft.owner: (draft.spot, services.get(draft.name)) for draft in drafts}
         check_services(content, by_owner)
         rrsets = content.rrsets()
+        services = hosts.told(services, rrsets)
         serial = serial_of(rrsets, services.values())
         primary = nameservers[0].rdata if nameservers else self._origin
         soa = make_soa(
@@ -130,7 +135,7 @@ class _YamlZone:
         services = resolved(drafts, built, known, self._name, self._origin)
         if not spot.report.problems.keys() - self._before:
             checks.tell_unused()
-            pools.tell_unused(draft.pool for draft in drafts if draft.pool)
+            pools.tell_unused(name for draft in drafts for name in draft.refs)
         return drafts, services, built
 
     def _nameservers(self) -> list[Placed]:

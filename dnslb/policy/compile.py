@@ -12,6 +12,7 @@ its leaves say.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnslb.config.model import Backend, Family
@@ -44,6 +45,7 @@ class Asked(NamedTuple):
 
     families: frozenset[Family]
     targets: bool  # whether a target is an answer
+    named: bool = False  # whether it is named by a record, as in SRV, rather than a CNAME
 
     @classmethod
     def by(cls, rtype: int, service: Service) -> Asked:
@@ -54,7 +56,8 @@ class Asked(NamedTuple):
         if rtype == AAAA:
             return cls(frozenset({Family.IPV6}), aliases)
         if any(declared.type == rtype for declared in service.declared):
-            return cls(_BOTH, aliases or rtype in {SRV, MX})
+            named = rtype in {SRV, MX}
+            return cls(_BOTH, aliases or named, named)
         return cls(frozenset(), aliases)
 
     def has(self, backend: Backend) -> bool:
@@ -73,7 +76,7 @@ class Compiler:
     def __init__(self, standings: Mapping[BackendId, Standing]) -> None:
         self._standings = standings
         self._services: dict[tuple[object, ...], ServicePlan] = {}
-        self._trees: dict[tuple[int, int, int, bool], _Tree] = {}
+        self._trees: dict[tuple[int, int, int], _Tree] = {}
         self._up: dict[int, bool] = {}
 
     def service(self, service: Service) -> ServicePlan:
@@ -130,34 +133,33 @@ class Compiler:
         """What is known of `backend`."""
         return self._standings.get(backend.id, ALWAYS_UP)
 
-    def tree(self, service: Service, *, forced: bool = False) -> _Tree:
-        """The compiler of a service's pools; with `forced`, of all backends as if up."""
-        key = (id(service.pool), service.ttl, service.answers, forced)
+    def tree(self, service: Service, pool: Pool) -> _Tree:
+        """The compiler of `pool` and those below it; while it is down, of all backends as if up."""
+        key = (id(pool), service.ttl, service.answers)
         tree = self._trees.get(key)
         if tree is None:
-            tree = self._trees[key] = _Tree(self, service, forced=forced)
+            tree = self._trees[key] = _Tree(self, service, pool)
         return tree
 
     def _service(self, service: Service) -> ServicePlan:
         sorry = service.when_down.backend
-        backends = [*service.pool.backends(), *([sorry] if sorry else [])]
-        up = self.is_up(service)
-        tree = self.tree(service, forced=not up)
 
-        def plan(rtype: int) -> Node | None:
+        def plan(rtype: int, pool: Pool) -> Node | None:
             asked = Asked.by(rtype, service)
-            if not any(map(asked.has, backends)):
+            if not any(map(asked.has, (*pool.backends(), *([sorry] if sorry else [])))):
                 return None
-            if up or service.when_down.action == "serve-all":
-                return tree.node(service.pool, asked) or Answer((), service.ttl)
+            if self.pool_up(pool) or service.when_down.action == "serve-all":
+                return self.tree(service, pool).node(pool, asked) or Answer((), service.ttl)
             return _down(service, asked)
 
-        further = {
-            declared.type: write(node, service, declared, tree.serves)
-            for declared in service.declared
-            if (node := plan(declared.type))
-        }
-        return ServicePlan(plan(A), plan(AAAA), plan(CNAME), further)
+        further = {}
+        for declared in service.declared:
+            pool = service.pool_of(declared)
+            if node := plan(declared.type, pool):
+                serves = self.tree(service, pool).serves
+                further[declared.type] = write(node, service, declared, serves)
+        a, aaaa, other = (plan(rtype, service.pool) for rtype in (A, AAAA, CNAME))
+        return ServicePlan(a, aaaa, other, further)
 
 
 def _down(service: Service, asked: Asked) -> Answer:
@@ -176,15 +178,15 @@ def _down(service: Service, asked: Asked) -> Answer:
 class _Tree:
     """The pools under one service, for its ttl and number of answers."""
 
-    def __init__(self, compiler: Compiler, service: Service, *, forced: bool) -> None:
+    def __init__(self, compiler: Compiler, service: Service, pool: Pool) -> None:
         self._compiler = compiler
         self._ttl = service.ttl
         self._answers = service.answers
         self._nodes: dict[tuple[int, Asked], Node | None] = {}
         self._leaves: dict[BackendId, Answer] = {}
-        self._forced = forced
-        self._withheld_too = forced and all(
-            compiler.standing(backend).withheld for backend in service.pool.backends()
+        self._forced = not compiler.pool_up(pool)
+        self._withheld_too = self._forced and all(
+            compiler.standing(backend).withheld for backend in pool.backends()
         )
 
     def node(self, pool: Pool, asked: Asked) -> Node | None:
@@ -201,14 +203,17 @@ class _Tree:
         if not candidates:
             return None
         joinable = all(
-            isinstance(member.of, Backend) and member.of.target is None for member in pool.members
+            isinstance(member.of, Backend) and (asked.named or member.of.target is None)
+            for member in pool.members
         )
-        choice = Choice(self._answers if joinable else 1, self._join, pool.prefix)
+        choice = Choice(
+            self._answers if joinable else 1, partial(self._join, asked.named), pool.prefix
+        )
         strategy = pool.strategy
         if id(strategy) in _TRUSTED:
             return strategy.plan(candidates, choice)
         try:
-            return checked(strategy.plan(candidates, choice))
+            return checked(strategy.plan(candidates, choice), named=asked.named)
         except (Exception, SystemExit) as error:  # the operator's own code may fail in any way
             reason = str(error) if isinstance(error, PlanError) else f"{error!r}"
             raise PlanError(
@@ -262,5 +267,5 @@ class _Tree:
                     known += chance
         return total / known if known else None
 
-    def _join(self, candidates: Sequence[Candidate]) -> Node:
-        return join([candidate.node for candidate in candidates], self._ttl)
+    def _join(self, named: bool, candidates: Sequence[Candidate]) -> Node:  # noqa: FBT001
+        return join([candidate.node for candidate in candidates], self._ttl, named=named)

@@ -153,7 +153,8 @@ def _balanced(
     client: Address | None,
 ) -> Explanation:
     root = compiler.service(service).of(rtype)
-    up = compiler.is_up(service)
+    pool = service.answering(rtype)
+    up = compiler.pool_up(pool)
     spread = chances(root, client) if root else []
     carried: dict[BackendId, float] = {}
     for leaf, chance in spread:
@@ -162,14 +163,14 @@ def _balanced(
     serving = (
         {backend.id for leaf, _ in chances(root) for backend in leaf.backends} if root else set()
     )
-    view = _View(compiler, service, rtype, carried, serving, forced=not up)
+    view = _View(compiler, service, rtype, carried, serving)
     return Explanation(
         asked,
         zone.origin,
         Kind.SERVICE,
         owner,
         service=service,
-        pool=view.pool(service.pool),
+        pool=view.pool(pool),
         when_down=None if up else _when_down(service.when_down),
         answers=tuple(_answer(leaf, chance, rtype) for leaf, chance in spread),
         scope=scope(root, client) if root and client else None,
@@ -186,11 +187,9 @@ class _View:
         rtype: int,
         carried: Mapping[BackendId, float],
         serving: set[BackendId],
-        *,
-        forced: bool,
     ) -> None:
         self._compiler = compiler
-        self._tree = compiler.tree(service, forced=forced)
+        self._tree = compiler.tree(service, service.answering(rtype))
         self._asked = Asked.by(rtype, service)
         self._type = rtype
         self._carried = carried

@@ -4,7 +4,8 @@
     join(a, Cycle(b, c, b))  ─▶ Cycle(ab, ac, ab): the pool's own plan goes on inside
 
 So `all` over pools answers with each pool's own pick. CNAMEs stand alone (RFC 2181 section 10.1):
-beside addresses they are left out, and of several the first stays.
+beside addresses they are left out, and of several the first stays. Targets that SRV and MX records
+name stand beside all others.
 """
 
 from __future__ import annotations
@@ -34,26 +35,32 @@ MAX_JOINED: Final = 1024
 """The most leaves that joining may make."""
 
 
-def join(nodes: Sequence[Node], ttl: int) -> Node:
-    """A plan whose every answer carries one answer of each of `nodes`."""
+def join(nodes: Sequence[Node], ttl: int, *, named: bool = False) -> Node:
+    """A plan whose every answer carries one answer of each of `nodes`.
+
+    `named` says that records name the targets, so that these are no CNAMEs.
+    """
+    joined = partial(_joined, ttl, named)
     leaves = [[leaf for leaf, _ in chances(node)] for node in nodes]
     if math.prod(map(len, leaves)) > MAX_JOINED or sum(map(_depth, nodes)) > MAX_DEPTH // 2:
         # too many combinations to tell apart: all of them at once
-        return _joined((leaf for node in leaves for leaf in node), ttl)
-    return reduce(partial(_product, ttl), nodes)
+        return joined(leaf for node in leaves for leaf in node)
+    return reduce(partial(_product, joined), nodes)
 
 
-def _product(ttl: int, first: Node, second: Node) -> Node:
+def _product(joined: Callable[[Iterable[Answer]], Answer], first: Node, second: Node) -> Node:
     if not isinstance(first, Answer):
-        return mapped(first, lambda leaf: _product(ttl, leaf, second))
+        return mapped(first, lambda leaf: _product(joined, leaf, second))
     if not isinstance(second, Answer):
-        return mapped(second, lambda leaf: _joined((first, leaf), ttl))
-    return _joined((first, second), ttl)
+        return mapped(second, lambda leaf: joined((first, leaf)))
+    return joined((first, second))
 
 
-def _joined(leaves: Iterable[Answer], ttl: int) -> Answer:
+def _joined(ttl: int, named: bool, leaves: Iterable[Answer]) -> Answer:  # noqa: FBT001
     """The backends of `leaves` in one answer; a CNAME only where there is nothing else."""
     backends = list(dict.fromkeys(backend for leaf in leaves for backend in leaf.backends))
+    if named:
+        return Answer(tuple(backends), ttl)
     addresses = tuple(backend for backend in backends if backend.target is None)
     return Answer(addresses or tuple(backends[:1]), ttl)
 

@@ -6,11 +6,11 @@
     SRV, MX       a record for each backend, which names the backend's host
 
 The decision itself is made as for A and AAAA, of all backends that are up in either family. Where
-the client's network decides, it decides alike for every type: the first backend of a leaf is the one
-that A and AAAA lead to, as far as it serves the family. So hints of a family are given only where
+the client's network decides, it decides alike for every type: the first backend of a leaf is that
+which A and AAAA lead to, as far as it serves the family. So hints of a family are given only where
 the first backend serves it, and never lead elsewhere than A and AAAA do. What takes turns or is
-drawn does so for each type by itself, since only so every type has exact shares; and what a client
-then meets in one answer is one decision, whose hints of both families lead to one backend.
+drawn does so for each type by itself, since only so every type has exact shares; what a client then
+meets in one answer is one decision, whose hints of both families lead to one backend.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from dnslb.config.model import BackendId, Declared, MxRecord, Pool, Service
     from dnslb.policy.plan import Node
+    from dnslb.zone.records import RRset
 
 __all__ = ["write"]
 
@@ -98,14 +99,14 @@ class _Named:
         self._hosts = service.hosts
         self._declared = declared
         self._places: dict[BackendId, _Place] = {}
-        self._collect(service.pool, set())
+        self._collect(service.pool_of(declared), set())
 
     def leaf(self, leaf: Answer) -> Answer:
         """`leaf` with a record for each of its backends."""
         if not leaf.backends:
             return leaf
         rdatas = []
-        additional = []
+        additional: list[RRset] = []
         ranks: dict[str, int] = {}  # by pool
         for backend in leaf.backends:
             place = self._places.get(backend.id, _Place())

@@ -20,8 +20,10 @@ MAX_CHOICES: Final = 65_535
 """The most branches of a `Random` or `Hash`: the engine counts them in 16 bits."""
 
 
-def checked(node: Node, depth: int = MAX_DEPTH) -> Node:
+def checked(node: Node, depth: int = MAX_DEPTH, *, named: bool = False) -> Node:
     """`node`, which is a plan of at most `depth` levels that the engine takes.
+
+    Targets stand alone in an answer, unless they are `named` by records.
 
     Raises:
         PlanError: it is none.
@@ -31,7 +33,7 @@ def checked(node: Node, depth: int = MAX_DEPTH) -> Node:
     if not depth:
         raise PlanError(f"returned a plan of more than {MAX_DEPTH} levels")
     if isinstance(node, Answer):
-        _check_answer(node)
+        _check_answer(node, named=named)
         return node
     if not children(node):
         raise PlanError(f"returned a {type(node).__name__} without branches")
@@ -40,16 +42,17 @@ def checked(node: Node, depth: int = MAX_DEPTH) -> Node:
     if isinstance(node, Hash):
         _check_hash(node)
     for child in {id(child): child for child in children(node)}.values():
-        checked(child, depth - 1)
+        checked(child, depth - 1, named=named)
     return node
 
 
-def _check_answer(node: Answer) -> None:
+def _check_answer(node: Answer, *, named: bool) -> None:
     if not isinstance(node.backends, tuple):
         raise PlanError("returned an answer whose backends are no tuple")
     if not all(isinstance(backend, Backend) for backend in node.backends):
         raise PlanError("returned an answer with something in it that is no backend")
-    if len(node.backends) > 1 and any(backend.target for backend in node.backends):
+    alone = len(node.backends) == 1 or named
+    if not alone and any(backend.target for backend in node.backends):
         raise PlanError("returned an answer with more beside a target; a CNAME stands alone")
     if type(node.ttl) is not int or not 0 <= node.ttl < 1 << 31:
         raise PlanError(f"returned an answer with a ttl of {node.ttl}")

@@ -12,7 +12,7 @@ from dnslb.zone.names import octets
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["parameters"]
+__all__ = ["IPV4HINT", "IPV6HINT", "check_ech", "parameters"]
 
 MANDATORY: Final = 0
 ALPN: Final = 1
@@ -21,6 +21,9 @@ PORT: Final = 3
 IPV4HINT: Final = 4
 ECH: Final = 5
 IPV6HINT: Final = 6
+
+ECH_VERSION: Final = 0xFE0D
+"""The version of ECH that clients speak (draft-ietf-tls-esni, RFC 9849)."""
 
 _KEYS: Final = {
     "mandatory": MANDATORY,
@@ -61,6 +64,26 @@ def parameters(words: Iterable[str]) -> list[tuple[int, bytes]]:
     if NO_DEFAULT_ALPN in found and ALPN not in found:
         raise ValueError("no-default-alpn needs alpn")
     return sorted(found.items())
+
+
+def check_ech(value: bytes) -> None:
+    """Check that an `ech` parameter is an ECHConfigList: octets counted right, one of our version.
+
+    Raises:
+        ValueError: it is none; a client would ignore the record, or fail.
+    """
+    length, configs = int.from_bytes(value[:2], "big"), value[2:]
+    if len(value) < 2 or length != len(configs) or not configs:
+        raise ValueError(f"its length says {length} octets, and {len(configs)} follow")
+    versions = set()
+    while configs:
+        size = int.from_bytes(configs[2:4], "big")
+        if len(configs) < 4 + size or not size:
+            raise ValueError("a configuration in it is cut off")
+        versions.add(int.from_bytes(configs[:2], "big"))
+        configs = configs[4 + size :]
+    if ECH_VERSION not in versions:
+        raise ValueError(f"none of its configurations is of version {ECH_VERSION:#x}")
 
 
 def _key(text: str) -> int:

@@ -1,0 +1,187 @@
+"""Names of backends, for the SRV and MX records that point at them.
+
+    member with a target   ─▶ the target
+    member with a host     ─▶ that name; where it has no addresses, it gets the member's
+    any other member       ─▶ the member's name below the service's, with its addresses
+
+Names that are made exist whatever the health of their backend: health decides who is pointed at.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from dnslb.config.content import Placed
+from dnslb.config.model import Host, SvcbRecord
+from dnslb.config.suggest import listed
+from dnslb.zone.names import ROOT, ancestors, from_text, is_wildcard, is_within, lower, to_text
+from dnslb.zone.types import AAAA, CNAME, NS, A, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dnslb.config.model import Address, Backend, BackendId, Service
+    from dnslb.config.services import ServiceDraft
+    from dnslb.config.spot import Spot
+    from dnslb.zone.records import RRset
+
+__all__ = ["Hosts"]
+
+_LABEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
+_ADDRESSES: Final = (A, AAAA)
+
+
+class Hosts:
+    """The host names of a zone's backends; `made` are the address records that they still need."""
+
+    def __init__(self, origin: bytes, ttl: int) -> None:
+        self.made: list[Placed] = []
+        self._origin = origin
+        self._ttl = ttl
+        self._written: dict[bytes, dict[int, list[bytes]]] = {}
+        self._owners: set[bytes] = set()
+        self._makers: dict[bytes, Backend] = {}
+        self._names: dict[str, dict[BackendId, bytes]] = {}  # by service
+
+    def name(
+        self,
+        drafts: Iterable[ServiceDraft],
+        services: Mapping[str, Service],
+        records: Iterable[Placed],
+    ) -> None:
+        """Name the backends that SRV and MX records point at; what cannot be is reported.
+
+        `records` are those written by hand.
+        """
+        naming = [
+            draft
+            for draft in drafts
+            if draft.name in services and services[draft.name].names_targets
+        ]
+        if not naming:
+            return
+        self._owners = {draft.owner for draft in drafts}
+        for record in records:
+            types = self._written.setdefault(record.owner, {})
+            types.setdefault(record.type, []).append(record.rdata)
+        for draft in naming:
+            self._service(draft, services[draft.name])
+
+    def told(self, services: Mapping[str, Service], rrsets: Iterable[RRset]) -> dict[str, Service]:
+        """`services`, each with its backends' names and, from `rrsets`, their addresses."""
+        wanted = {name for names in self._names.values() for name in names.values()}
+        found: dict[bytes, list[RRset]] = {}
+        for rrset in rrsets if wanted else ():
+            if rrset.owner in wanted and rrset.type in _ADDRESSES:
+                found.setdefault(rrset.owner, []).append(rrset)
+        hosts = {name: Host(name, tuple(found.get(name, ()))) for name in wanted}
+        return {
+            key: replace(
+                service,
+                hosts={backend: hosts[name] for backend, name in self._names[key].items()},
+            )
+            if key in self._names
+            else service
+            for key, service in services.items()
+        }
+
+    def _service(self, draft: ServiceDraft, service: Service) -> None:
+        names = self._names[draft.name] = {}
+        for declared in service.declared:
+            if isinstance(declared, SvcbRecord):
+                continue
+            kind = type_name(declared.type)
+            spot = draft.spot.at(kind).on_key()
+            for backend in service.pool_of(declared).backends():
+                if backend.target is None and backend.id not in names:
+                    names[backend.id] = self._named(backend, draft.owner, kind, spot)
+                self._check_alias(backend, kind, spot)
+
+    def _named(self, backend: Backend, owner: bytes, kind: str, spot: Spot) -> bytes:
+        """The name of a backend that has addresses; the root's when it can have none."""
+        if backend.host is not None:
+            name = lower(from_text(backend.host))
+            self._host(name, backend, kind, spot)
+            return name
+        label = backend.id.name
+        if is_wildcard(owner):
+            spot.problem(f'{backend.id} needs a "host": no names can be made below a wildcard')
+            return ROOT
+        try:
+            if not _LABEL.fullmatch(label):
+                raise ValueError(f'"{label}" cannot be a label')  # noqa: TRY301
+            name = lower(from_text(label, owner))
+        except ValueError as error:
+            spot.problem(
+                f'{backend.id} needs a "host", the name that {kind} records point at: {error}'
+            )
+            return ROOT
+        taken = [type_name(number) for number in self._written.get(name, {})]
+        if taken or name in self._owners:
+            what = f"has static {listed(taken)} records" if taken else "is a service"
+            spot.problem(
+                f"{to_text(name)}, the name of {backend.id}, {what} already; give the member a "
+                '"host"'
+            )
+        else:
+            self._make(name, backend, spot)
+        return name
+
+    def _host(self, name: bytes, backend: Backend, kind: str, spot: Spot) -> None:
+        """Look at a name that a member has as its `host`."""
+        types = self._written.get(name, {})
+        if name in self._owners:
+            spot.problem(
+                f"{to_text(name)}, the host of {backend.id}, is a service; its host is a name that "
+                "has its addresses alone"
+            )
+        elif CNAME in types:
+            spot.problem(
+                f"{to_text(name)}, the host of {backend.id}, is a CNAME, and {kind} must not point "
+                "at one"
+            )
+        elif any(number in types for number in _ADDRESSES):
+            written = {rdata for number in _ADDRESSES for rdata in types.get(number, ())}
+            if written != {address.packed for address in backend.addresses}:
+                spot.warning(
+                    f"{to_text(name)}, the host of {backend.id}, has other addresses than it"
+                )
+        elif is_within(name, self._origin) and not self._is_below_cut(name):
+            self._make(name, backend, spot)
+
+    def _is_below_cut(self, name: bytes) -> bool:
+        """Whether another zone holds `name`, delegated from this one."""
+        return any(
+            NS in self._written.get(above, {})
+            for above in ancestors(name)
+            if above != self._origin and is_within(above, self._origin)
+        )
+
+    def _make(self, name: bytes, backend: Backend, spot: Spot) -> None:
+        maker = self._makers.setdefault(name, backend)
+        if maker is backend or maker.addresses == backend.addresses:
+            if maker is backend and not any(placed.owner == name for placed in self.made):
+                self.made += [
+                    Placed(name, _type(address), self._ttl, address.packed, spot)
+                    for address in backend.addresses
+                ]
+            return
+        spot.problem(
+            f'{to_text(name)} is the name of both {maker.id} and {backend.id}; give one a "host"'
+        )
+
+    def _check_alias(self, backend: Backend, kind: str, spot: Spot) -> None:
+        if backend.target is None:
+            return
+        target = lower(from_text(backend.target))
+        if CNAME in self._written.get(target, {}):
+            spot.warning(
+                f"{backend.target}, the target of {backend.id}, is a CNAME, and {kind} must not "
+                "point at one"
+            )
+
+
+def _type(address: Address) -> int:
+    return A if address.version == 4 else AAAA
