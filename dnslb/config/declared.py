@@ -92,8 +92,8 @@ def _svcb(number: int, shape: SvcbShape, spot: Spot, owner: bytes, origin: bytes
         return SvcbRecord(number, 0, target, hints=False)
     if shape.hints and not own:
         spot.at("hints").problem(
-            f"hints are addresses of the target, and {to_text(target)} is none of this pool's "
-            'names; leave them out, or make the target "."'
+            f"hints would be this pool's addresses, and those of {to_text(target)} may be others; "
+            'leave them out, or make the target "."'
         )
     hints = own if shape.hints is None else shape.hints
     return SvcbRecord(number, priority, target, _parameters(shape, spot), hints)
@@ -186,6 +186,6 @@ def _check_ech(text: str, spot: Spot) -> None:
     try:
         check_ech(base64.b64decode(text, validate=True))
     except binascii.Error:
-        pass  # told where it was read
+        return  # told where it was read
     except ValueError as error:
         spot.problem(f"is no list of ECH configurations: {error}")

@@ -146,7 +146,7 @@ class Hosts:
             written = {rdata for number in _ADDRESSES for rdata in types.get(number, ())}
             if written != {address.packed for address in backend.addresses}:
                 spot.warning(
-                    f"{to_text(name)}, the host of {backend.id}, has other addresses than it"
+                    f"{to_text(name)} is the host of {backend.id}, and has other addresses"
                 )
         elif is_within(name, self._origin) and not self._is_below_cut(name):
             self._make(name, backend, spot)

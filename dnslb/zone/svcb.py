@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
@@ -113,7 +114,10 @@ def _value(key: int, text: str) -> bytes:
     if key == IPV6HINT:
         return b"".join(IPv6Address(item).packed for item in text.split(","))
     if key == ECH:
-        return base64.b64decode(text, validate=True)
+        try:
+            return base64.b64decode(text, validate=True)
+        except binascii.Error:
+            raise ValueError("is no base64 text") from None
     return octets(text)
 
 
