@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from fractions import Fraction
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from dnslb.config.model import (
     Backend,
     BackendId,
     Family,
+    Host,
     Member,
     Pool,
     Prefix,
@@ -24,11 +26,13 @@ from dnslb.health.standing import Standing
 from dnslb.policy.compile import Compiler
 from dnslb.policy.plan import Answer, Cycle, Hash, HashChoice, Random, Rcode, WeightedChoice
 from dnslb.policy.strategies import Candidate, Choice, find
+from dnslb.zone.names import from_text
+from dnslb.zone.records import RRset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dnslb.config.model import Address
+    from dnslb.config.model import Address, Declared
     from dnslb.policy.plan import Node, ServicePlan
     from dnslb.policy.strategies import Strategy
 
@@ -68,8 +72,23 @@ def service(
     ttl: int = TTL,
     answers: int = 1,
     when_down: WhenDown = WhenDown(),
+    declared: Sequence[Declared] = (),
 ) -> Service:
-    return Service(ServiceId(ZONE, name), of, ttl, answers, when_down)
+    """A service; where SRV and MX records need it, backends are called `a.hosts.example.`."""
+    made = Service(ServiceId(ZONE, name), of, ttl, answers, when_down, tuple(declared))
+    if not made.names_targets:
+        return made
+    return replace(made, hosts={one.id: host(one) for one in made.backends() if not one.target})
+
+
+def host(one: Backend) -> Host:
+    """The host of a backend: its name below `hosts`, with its addresses."""
+    name = from_text(f"{one.id.name}.hosts.{ZONE}")
+    rrsets = [
+        RRset(name, family.value, 300, tuple(address.packed for address in one.of(family)))
+        for family in Family
+    ]
+    return Host(name, tuple(rrset for rrset in rrsets if rrset.rdatas))
 
 
 DOWN = Standing(down=frozenset(Family), reason="refused")
