@@ -155,6 +155,16 @@ def test_hints_lead_where_a_and_aaaa_lead(of, data, client, answers):
             assert some <= addresses(node, client, family)
 
 
+@pytest.mark.parametrize("answers", [1, 2, 3])
+def test_a_bound_client_is_led_to_its_own_backends_alone(answers):
+    members = [backend("a", "6"), *(backend(name) for name in "bcd")]
+    plan = compiled(pool(*members, strategy="subnet"), answers=answers, declared=[PLAIN])
+    for number in range(64):
+        client = ip_address("10.0.0.0") + (number << 8)
+        (some,) = hints(plan.further[HTTPS], client, Family.IPV4)
+        assert some <= addresses(plan.a, client, Family.IPV4)
+
+
 @pytest.mark.parametrize("strategy", ["weighted", "round-robin", "subnet", "all", "failover"])
 def test_with_both_families_everywhere_the_hints_are_the_answers(strategy):
     plan = compiled(pool((a, 2), b, c, strategy=strategy), answers=2, declared=[PLAIN])

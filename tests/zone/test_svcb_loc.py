@@ -8,7 +8,7 @@ from dnslib.label import DNSBuffer
 
 from dnslb.zone.fields import Fields, seconds
 from dnslb.zone.loc import location
-from dnslb.zone.svcb import parameters
+from dnslb.zone.svcb import check_ech, parameters
 from dnslb.zone.tokens import words
 
 
@@ -65,6 +65,34 @@ def test_parameters(text, expected):
 def test_no_parameters(text, reason):
     with pytest.raises(ValueError, match=reason):
         parameters([token.text for token in words(text)])
+
+
+ECH = bytes.fromhex("fe0d 0003 010203")
+OTHER = bytes.fromhex("fe0a 0001 00")
+
+
+@pytest.mark.parametrize("configs", [ECH, ECH + ECH, OTHER + ECH], ids=["one", "two", "versions"])
+def test_ech(configs):
+    check_ech(len(configs).to_bytes(2, "big") + configs)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "says 0 octets, and 0 follow"),
+        (b"\0", "says 0 octets"),
+        (b"\0\0", "and 0 follow"),
+        (b"\0\x08" + ECH, "says 8 octets, and 7 follow"),
+        (b"\0\x06" + ECH[:6], "cut off"),
+        (b"\0\x03" + ECH[:3], "cut off"),
+        (b"\0\x04" + ECH[:2] + b"\0\0", "cut off"),
+        (b"\0\x05" + OTHER, "version 0xfe0d"),
+    ],
+    ids=["nothing", "half-a-length", "no-list", "length", "short", "shorter", "empty", "version"],
+)
+def test_no_ech(value, reason):
+    with pytest.raises(ValueError, match=reason):
+        check_ech(value)
 
 
 def loc(text: str) -> bytes:
