@@ -10,7 +10,7 @@ import struct
 from collections import Counter
 from fractions import Fraction
 from ipaddress import IPv4Address, ip_network
-from math import lcm, sqrt
+from math import sqrt
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,16 @@ from dnslb.policy.plan import (
 )
 from dnslb.policy.walk import chances, scope
 from dnslb.zone.records import RRset
-from policy.making import TTL, backend, clients, full_leaves, paths, plans, prefixes
+from policy.making import (
+    TTL,
+    backend,
+    clients,
+    full_leaves,
+    full_turn,
+    paths,
+    plans,
+    prefixes,
+)
 
 if TYPE_CHECKING:
     from dnslb.config.model import Address
@@ -129,24 +138,6 @@ def test_the_engine_picks_what_the_hash_picks(keys, data, prefix, slots):
     some = data.draw(st.lists(clients, min_size=20, max_size=20)) if data else [RESOLVER]
     for client in some:
         assert asked.answer(client) == said(root.pick(root.slot(client)).node)
-
-
-def full_turn(root: Node) -> int:
-    """After how many queries every cycle below has ended a turn."""
-    visits: dict[int, Fraction] = {}
-    sizes: dict[int, int] = {}
-    level = {id(root): (root, Fraction(1))}
-    while level:
-        below: dict[int, tuple[Node, Fraction]] = {}
-        for node, part in level.values():
-            if isinstance(node, Cycle):
-                visits[id(node)] = visits.get(id(node), Fraction(0)) + part
-                sizes[id(node)] = len(node.steps)
-                for step in node.steps:
-                    _, before = below.get(id(step), (step, Fraction(0)))
-                    below[id(step)] = step, before + part / len(node.steps)
-        level = below
-    return lcm(*((part / sizes[key]).denominator for key, part in visits.items()))
 
 
 @given(plans(kinds=(Cycle,), ends=full_leaves, inner=4), st.integers(1, 2))

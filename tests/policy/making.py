@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from fractions import Fraction
 from ipaddress import IPv4Address, IPv6Address
+from math import lcm
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -182,6 +183,24 @@ def inclusion(node: Node) -> dict[str, Fraction]:
         for one in leaf.backends:
             sums[one.id.name] += chance
     return dict(sums)
+
+
+def full_turn(root: Node) -> int:
+    """After how many queries every cycle below has ended a turn."""
+    visits: dict[int, Fraction] = {}
+    sizes: dict[int, int] = {}
+    level = {id(root): (root, Fraction(1))}
+    while level:
+        below: dict[int, tuple[Node, Fraction]] = {}
+        for node, part in level.values():
+            if isinstance(node, Cycle):
+                visits[id(node)] = visits.get(id(node), Fraction(0)) + part
+                sizes[id(node)] = len(node.steps)
+                for step in node.steps:
+                    _, before = below.get(id(step), (step, Fraction(0)))
+                    below[id(step)] = step, before + part / len(node.steps)
+        level = below
+    return lcm(*((part / sizes[key]).denominator for key, part in visits.items()))
 
 
 clients = st.one_of(
