@@ -23,6 +23,7 @@ from dnslb.engine import new_engine
 from dnslb.errors import EngineMissingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from signal import Signals
 
 ROOT = Path(__file__).parents[2]
@@ -186,6 +187,16 @@ def ask(
     with client(port) as sock:
         sock.send(question.pack())
         return DNSRecord.parse(sock.recv(4096))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """What a log line announces is published within milliseconds; ask until it shows."""
+    event = threading.Event()
+    for _ in range(int(PATIENCE / 0.01)):
+        if condition():
+            return
+        event.wait(0.01)
+    pytest.fail("it never came true")
 
 
 class Web:

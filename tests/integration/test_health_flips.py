@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 from dnslib import DNSRecord
-from harness import PATIENCE, ask, client
+from harness import ask, client, until
 
 CHECK = "{type: http, path: /healthz, interval: 100ms, timeout: 90ms, rise: 2, fall: 2}"
 
@@ -48,16 +48,6 @@ def test_a_backend_goes_and_comes_back(serve, write, webs):
     flips.start()
     daemon.wait_for("backend p/b1 up")
     until(lambda: answers(daemon) == {stays.host, flips.host})
-
-
-def until(condition) -> None:
-    """What a log line announces is published within milliseconds; ask until it shows."""
-    event = threading.Event()
-    for _ in range(int(PATIENCE / 0.01)):
-        if condition():
-            return
-        event.wait(0.01)
-    pytest.fail("it never came true")
 
 
 def test_the_verdict_says_why(serve, write, webs):

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from dnslb.config.model import Config, Family, Prefix, WhenDown, Zone
+from dnslb.config.model import (
+    Config,
+    Family,
+    MxRecord,
+    Prefix,
+    SrvRecord,
+    SvcbRecord,
+    WhenDown,
+    Zone,
+)
 from dnslb.health.standing import OperatorState, Standing
 from dnslb.policy.explain import explain, matching
 from dnslb.zone.lookup import Kind
@@ -218,3 +227,36 @@ def test_a_type_that_nobody_has_has_no_answers():
 )
 def test_backends_by_glob(pattern, names):
     assert "".join(one.id.name for one in matching(config(), pattern)) == names
+
+
+HTTPS, SVCB, SRV = 65, 64, 33
+
+
+def test_hints_and_names_are_told_as_zone_files_write_them():
+    of = pool((backend("a", "46"), 3), backend("b"), name="p")
+    declared = [SvcbRecord(HTTPS), SrvRecord(5060)]
+    found = explained(rtype=HTTPS, of=of, declared=declared)
+    assert [(one.chance, one.records, one.backends) for one in found.answers] == [
+        (0.75, ("HTTPS 1 . ipv4hint=192.0.2.1 ipv6hint=2001:db8::1",), ("p/a",)),
+        (0.25, ("HTTPS 1 . ipv4hint=192.0.2.2",), ("p/b",)),
+    ]
+    found = explained(rtype=SRV, of=of, declared=declared, known={"a": DOWN})
+    assert [one.records for one in found.answers] == [("SRV 0 1 5060 b.hosts.example.",)]
+    assert why(found)["a"] == ("down: refused", True, 0.0)
+    assert explained(rtype=SVCB, of=of, declared=declared).answers == ()
+
+
+def test_who_a_declared_type_leaves_out():
+    of = pool(backend("a"), backend("x", target="x.example.net."))
+    found = explained(rtype=HTTPS, of=of, declared=[SvcbRecord(HTTPS), MxRecord()])
+    assert why(found)["x"] == ("a target, which HTTPS does not name", True, 0.0)
+    assert why(found)["a"] == ("", False, 1.0)
+
+
+def test_the_pool_is_that_of_the_type():
+    other = pool(backend("b", pool="mx"), name="mx")
+    declared = [MxRecord(pool=other)]
+    assert explained(rtype=MX, declared=declared).pool.name == "mx"
+    assert explained(declared=declared).pool.name == "p"
+    found = explained(rtype=MX, declared=declared, known={"b": DOWN}, when_down=WhenDown("nodata"))
+    assert (found.when_down, [one.records for one in found.answers]) == ("nodata", [()])
