@@ -67,6 +67,9 @@ class Asked(NamedTuple):
         return any(backend.of(family) for family in self.families)
 
 
+_ADDRESSES: Final = {family: Asked(frozenset({family}), targets=False) for family in Family}
+
+
 class Compiler:
     """Compiles services against one state of the backends; what services share is made once.
 
@@ -254,7 +257,7 @@ class _Tree:
 
     def serves(self, backend: Backend, family: Family) -> bool:
         """Whether `backend` has addresses of `family` that can be answered with."""
-        return self.includes(backend, Asked(frozenset({family}), targets=False))
+        return self.includes(backend, _ADDRESSES[family])
 
     def _mean(self, node: Node, of: Callable[[Standing], float | None]) -> float | None:
         """What a query to a pool meets on average, over the backends of which it is known."""

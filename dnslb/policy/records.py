@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Final
 from dnslb.config.model import Backend, Family, SrvRecord, SvcbRecord
 from dnslb.policy.join import mapped
 from dnslb.policy.plan import Answer, Records
-from dnslb.policy.walk import chances
 from dnslb.zone.names import from_text
 from dnslb.zone.svcb import IPV4HINT, IPV6HINT
 
@@ -57,31 +56,32 @@ def write(
     else:
         named = _Named(service, declared)
         change = named.leaf
-    written = mapped(node, change)
-    leaves = [leaf for leaf, _ in chances(written)]
+    leaves: list[Answer] = []
+
+    def changed(leaf: Answer) -> Answer:
+        leaves.append(change(leaf))
+        return leaves[-1]
+
+    written = mapped(node, changed)
     # what all leaves agree on needs no walk, and no scope in the answer
-    return leaves[0] if len(leaves) == 1 else written
+    return leaves[0] if all(leaf == leaves[0] for leaf in leaves) else written
 
 
 def _described(leaf: Answer, svcb: SvcbRecord, serves: Callable[[Backend, Family], bool]) -> Answer:
     if not leaf.backends or leaf.backends[0].target is not None:
         return leaf  # NODATA, or a CNAME
     parameters = dict(svcb.parameters)
-    first = leaf.backends[0]
-    families = [family for family in Family if svcb.hints and serves(first, family)]
-    for family in families:
-        hints = dict.fromkeys(
-            address
-            for backend in leaf.backends
-            if serves(backend, family)
-            for address in backend.of(family)
-        )
-        parameters[HINTS[family]] = b"".join(address.packed for address in hints)
+    for family in Family if svcb.hints else ():
+        serving = [backend for backend in leaf.backends if serves(backend, family)]
+        if serving and serving[0] is leaf.backends[0]:
+            hints = dict.fromkeys(address for one in serving for address in one.of(family))
+            parameters[HINTS[family]] = b"".join(address.packed for address in hints)
     rdata = struct.pack("!H", svcb.priority) + svcb.target
     for key, value in sorted(parameters.items()):
         rdata += struct.pack("!HH", key, len(value)) + value
     # a record without hints carries no backend
-    return Answer(leaf.backends if families else (), leaf.ttl, records=Records((rdata,)))
+    carried = leaf.backends if svcb.hints else ()
+    return Answer(carried, leaf.ttl, records=Records((rdata,)))
 
 
 @dataclass(frozen=True, slots=True)
