@@ -214,7 +214,7 @@ class Service:
     answers: int = 1  # how many backends one response carries
     when_down: WhenDown = WhenDown()
     declared: tuple[Declared, ...] = ()  # each of another type
-    hosts: Mapping[BackendId, Host] = field(default_factory=lambda: NO_HOSTS)  # for SRV and MX
+    hosts: Mapping[BackendId, Host] = field(default_factory=lambda: NO_HOSTS, hash=False)
 
     def backends(self) -> Iterator[Backend]:
         """Every backend of all its pools, each once."""
