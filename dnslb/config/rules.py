@@ -182,8 +182,14 @@ def _check_declared(content: Content, spot: Spot, service: Service) -> None:
                     f"{backend.id} answers with a target (CNAME), which cannot stand beside the "
                     f"{kinds} records of this name; use addresses"
                 )
-    for one in service.declared:
-        if not isinstance(one, SvcbRecord) or not content.inside(one.target):
+    described = [one for one in service.declared if isinstance(one, SvcbRecord)]
+    for one in described:
+        if not any(backend.addresses for backend in service.pool.backends()):
+            kind = type_name(one.type)
+            spot.at(kind).on_key().warning(
+                f"no member has addresses, so {kind} is never answered; it belongs to the targets"
+            )
+        if not content.inside(one.target):
             continue
         if not content.exists(one.target) and _cut_above(content, one.target) is None:
             spot.at(type_name(one.type), "target").warning(
