@@ -77,8 +77,14 @@ impl Zones {
         let Some(zone) = self.zone(node) else {
             return Found::Outside;
         };
-        match self.node_at(node.wildcard) {
-            Some(wildcard) => self.exact(wildcard, 0),
+        // Nothing is synthesised from a name that is another zone's, or another server's: what a
+        // delegated wildcard means is undefined (RFC 4592 section 4.2).
+        let wildcard = self.node_at(node.wildcard);
+        match wildcard.filter(|wildcard| wildcard.zone == node.zone) {
+            Some(wildcard) => match self.exact(wildcard, 0) {
+                Found::Delegated(..) => Found::Missing(zone),
+                found => found,
+            },
             None => Found::Missing(zone),
         }
     }
