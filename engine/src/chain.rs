@@ -68,6 +68,7 @@ pub(crate) fn follow<'s, 'q, 'w>(
     let mut met = [Lower::new(reply.query.name); MAX_CHAIN];
     let mut current = Lower::new(&[]); // the name as it stands in the message, in its own case
     current.replace(reply.query.name);
+    let mut told = [u32::MAX; MAX_CHAIN]; // the nodes whose DNAME the answer has
     for turn in 0..MAX_CHAIN {
         let owner = match next {
             Next::Alias { target, owner } => {
@@ -82,6 +83,15 @@ pub(crate) fn follow<'s, 'q, 'w>(
             } => {
                 if reply.answers == 0 {
                     (reply.kind, reply.subject) = (Kind::Answer, subject);
+                }
+                // no record stands in a message twice (RFC 2181 section 5)
+                if !told.contains(&subject) {
+                    let kept = current.as_slice().len().checked_sub(from).ok_or(Full)?;
+                    let at = usize::from(owner & !0xC000).saturating_add(kept);
+                    reply.answer(zones, dname, pointer(at).ok_or(Full)?)?;
+                }
+                if let Some(place) = told.get_mut(turn) {
+                    *place = subject;
                 }
                 match rename(reply, zones, dname, from, owner, &mut current)? {
                     Some(owner) => owner,
@@ -123,8 +133,8 @@ pub(crate) fn follow<'s, 'q, 'w>(
     Ok(())
 }
 
-/// Write a DNAME record and the CNAME record that it makes of the `current` name, which becomes its
-/// target (RFC 6672 section 3.1). Returns a pointer to that; None where the answer ends here.
+/// Write the CNAME record that a DNAME makes of the `current` name, which becomes its target (RFC 6672
+/// section 3.1). Returns a pointer to that; None where the answer ends here.
 fn rename(
     reply: &mut Reply<'_, '_>,
     zones: &Zones,
@@ -135,8 +145,6 @@ fn rename(
 ) -> Result<Option<u16>, Full> {
     let record = zones.records(dname);
     let kept = current.as_slice().len().checked_sub(from).ok_or(Full)?;
-    let at = usize::from(owner & !0xC000).saturating_add(kept);
-    reply.answer(zones, dname, pointer(at).ok_or(Full)?)?;
     let target = record.get(RECORD..).ok_or(Full)?;
     let ttl = record.get(6..10).ok_or(Full)?;
     if kept.saturating_add(target.len()) > MAX_NAME {
@@ -153,7 +161,7 @@ fn rename(
         .writer
         .counted(|writer| writer.put(current.as_slice()))?;
     reply.answers = reply.answers.saturating_add(1);
-    if matches!(reply.query.qtype, rtype::CNAME | rtype::ANY) {
+    if reply.query.qtype == rtype::CNAME {
         return Ok(None); // the synthesised record is what was asked for
     }
     Ok(pointer(target_at).filter(|&owner| owner != OWNER_IS_QUESTION))
