@@ -14,7 +14,7 @@ from dnslb.zone.master import parse_master
 from dnslb.zone.names import is_within, looks_absolute, to_text
 from dnslb.zone.rdata import RdataError, parse_rdata, target_of
 from dnslb.zone.tokens import TextError, words
-from dnslb.zone.types import DNAME, NAMES, NS, SOA, is_meta, type_name, type_number
+from dnslb.zone.types import NAMES, NS, SOA, is_meta, type_name, type_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["read_master", "read_nameservers", "read_records"]
 
 TEXT_TYPES: Final = {"TXT", "SPF"}
-NO_DNAME: Final = "DNAME is not in this version"
 
 
 def read_records(shape: ZoneShape, spot: Spot, origin: bytes, ttl: int) -> Iterator[Placed]:
@@ -63,8 +62,6 @@ def _type(text: str, spot: Spot, *, apex: bool) -> int | None:
         spot.problem(f"no record has the type {type_name(number)}")
     elif number == SOA:
         spot.problem('the SOA record is made from the key "soa"; remove it here')
-    elif number == DNAME:
-        spot.problem(NO_DNAME)
     elif number == NS and apex:
         spot.problem('the zone\'s own NS records are made from "nameservers"; remove them here')
     else:
@@ -119,8 +116,6 @@ def read_master(file: Path, report: Report, origin: bytes, ttl: int) -> list[Pla
         spot = Spot(report, file, place=(record.line, record.column))
         if not is_within(record.owner, origin):
             spot.problem(f"{to_text(record.owner)} lies outside of the zone {to_text(origin)}")
-        elif record.type == DNAME:
-            spot.problem(NO_DNAME)
         else:
             own_ttl = ttl if record.ttl is None else record.ttl
             placed.append(Placed(record.owner, record.type, own_ttl, record.rdata, spot))
