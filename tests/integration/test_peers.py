@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import time
 
+import peers
 import pytest
 from harness import PATIENCE, ask, tool
 
@@ -56,51 +56,8 @@ QUESTIONS = [
 
 @pytest.fixture(scope="module")
 def nsd(tmp_path_factory):
-    program = tool("nsd", "nsd")
-    folder = tmp_path_factory.mktemp("nsd")
-    (folder / "example.org.zone").write_text(ZONE)
-    import socket
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    (folder / "nsd.conf").write_text(
-        f"""
-server:
-  ip-address: 127.0.0.1@{port}
-  username: ""
-  chroot: ""
-  zonesdir: "{folder}"
-  database: ""
-  pidfile: ""
-  xfrdfile: "{folder}/xfrd.state"
-  zonelistfile: "{folder}/zone.list"
-  cookie-secret-file: ""
-  minimal-responses: yes
-remote-control:
-  control-enable: no
-zone:
-  name: example.org
-  zonefile: example.org.zone
-"""
-    )
-    process = subprocess.Popen(
-        [program, "-d", "-c", str(folder / "nsd.conf")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            ask(port, "example.org", "SOA")
-            break
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                pytest.fail(f"nsd does not answer: {process.communicate()[0].decode()}")
-    yield port
-    process.terminate()
-    process.communicate(timeout=PATIENCE)
+    with peers.nsd(tmp_path_factory.mktemp("nsd"), {"example.org": ZONE}) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
