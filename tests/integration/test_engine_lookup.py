@@ -14,7 +14,8 @@ from reference import generate
 from reference.generate import CLIENT
 from reference.judge import difference
 from reference.names import text
-from reference.server import Server
+from reference.server import Server, Settings
+from reference.zone import Zone
 
 need_engine()
 
@@ -65,3 +66,17 @@ def test_the_engine_agrees_on_damaged_queries(data):
 def test_the_engine_agrees_on_noise(packet, transport):
     engine = new_engine()
     agree(engine, Server(None), [], packet, transport)
+
+
+def test_the_engine_agrees_where_answers_just_fit():
+    nodes = {generate.Z: generate.apex(generate.Z, 1, 60, [generate.Z])}
+    for count in range(25, 80):
+        nodes[(b"n%d" % count, *generate.Z)] = generate.node(f"brim:{count}", [generate.Z])
+    zones = [Zone(generate.Z, nodes)]
+    decided = Settings(identity=b"ns1.example")
+    engine, server = engine_of(zones, decided), Server(zones, decided)
+    nsid = [(3, b"")]
+    extras = [b"", *(generate.opt(size, 0, 0, 0, nsid) for size in (512, 600, 1232, 4096))]
+    for owner in nodes:
+        for extra in extras:
+            agree(engine, server, zones, generate.question(owner, 1, extra=extra), "udp")

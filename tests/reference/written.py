@@ -293,7 +293,9 @@ def asked(random: Random, written: list[Written]) -> bytes:
         size = random.choice([512, 1232, 1232, 4096, 0])
         options = random.choice([[], [], [], [(65001, b"what")]])
         extra = opt(size, 0, 0, random.choice([0, 0x8000]), options)
-    return question(name, random.choice(TYPES), 1, random.choice([0x100] * 7 + [0, 0, 0x110]), extra)
+    return question(
+        name, random.choice(TYPES), 1, random.choice([0x100] * 7 + [0, 0, 0x110]), extra
+    )
 
 
 __all__ = ["Writer", "Written", "asked"]
