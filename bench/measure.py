@@ -42,6 +42,10 @@ ANSWER_SIZE: Final = len(QUESTION) + OPT_SIZE + ADDRESS_SIZE
 """Octets of a right answer: one address. An answer of any other size is no comparison."""
 
 
+KEEPALIVE_SIZE: Final = 6
+"""Octets of the option (RFC 7828) that a server may add to its answers over TCP."""
+
+
 class BenchError(Exception):
     """A server or dnsperf did not do its part."""
 
@@ -53,14 +57,20 @@ class Load:
     seconds: float
     outstanding: int
     rate: int | None = None  # None: as fast as answers come
+    tcp: bool = False
+    clients: int = 1  # sockets
+    per_connection: int | None = None  # queries until a client connects anew; None: never
 
     def command(self, port: int, queries: Path) -> list[str]:
         """The command line of dnsperf."""
+        mode = ["-m", "tcp"] if self.tcp else []
         limit = [] if self.rate is None else ["-Q", str(self.rate)]
+        if self.per_connection is not None:
+            limit += ["-O", f"num-queries-per-conn={self.per_connection}"]
         return [
-            *("dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(queries), "-e"),
-            *("-c", "1", "-T", "1", "-q", str(self.outstanding), "-l", f"{self.seconds:g}"),
-            *("-t", "1", *limit),
+            *("dnsperf", *mode, "-s", "127.0.0.1", "-p", str(port), "-d", str(queries), "-e"),
+            *("-c", str(self.clients), "-T", "1", "-q", str(self.outstanding)),
+            *("-l", f"{self.seconds:g}", "-t", "1", *limit),
         ]
 
 
@@ -100,7 +110,7 @@ def measure(server: Server, load: Load) -> Sample:
     if not answered or f"NOERROR {answered:.0f} (100.00%)" not in text:
         raise BenchError(f"{server.name} did not answer every query with NOERROR:\n{text}")
     size = _number(r"response (\d+)", text)
-    if size != ANSWER_SIZE:
+    if size not in {ANSWER_SIZE, ANSWER_SIZE + KEEPALIVE_SIZE * load.tcp}:
         raise BenchError(f"{server.name} answers in {size:.0f} octets, not {ANSWER_SIZE}")
     user, system = (
         (late - early) / TICKS / answered * 1e6 for early, late in zip(before, after, strict=True)

@@ -38,7 +38,7 @@ def environment(servers: Sequence[Server], command: str) -> str:
         if server.name == "dnslb":
             words = f"version {__version__}"
         about = "" if words == server.about else f", {server.about}"
-        lines.append(f"- {server.name}: {words}{about}; one UDP worker")
+        lines.append(f"- {server.name}: {words}{about}; one UDP worker, one TCP worker")
     return "\n".join(lines)
 
 

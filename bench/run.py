@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 RESULTS: Final = Path(__file__).parent / "results"
 
+ECHO_NAME: Final = "echo"
+"""The server that knows UDP only."""
+
 
 def main() -> int:
     options = _options()
@@ -33,14 +37,18 @@ def main() -> int:
     if problem:
         print(problem, file=sys.stderr)
         return 2
-    servers = [server for server in SERVERS if options.only is None or server.name in options.only]
+    servers = [
+        server
+        for server in SERVERS
+        if (options.only is None or server.name in options.only)
+        and not (options.tcp and server.name == ECHO_NAME)
+    ]
     missing = {server.name: server.missing() for server in servers}
     for name, reason in missing.items():
         if reason:
             print(f"without {name}: {reason}", file=sys.stderr)
     servers = [server for server in servers if not missing[server.name]]
-    loads = [Load(options.seconds, options.outstanding)]
-    loads += [Load(options.seconds, options.outstanding, rate) for rate in options.rate]
+    loads = _loads(options)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that servers end with us
     try:
         tables = [table(load, _rounds(servers, load, options.rounds)) for load in loads]
@@ -74,6 +82,17 @@ def _rounds(servers: Sequence[Server], load: Load, count: int) -> list[dict[str,
     return rounds
 
 
+def _loads(options: argparse.Namespace) -> list[Load]:
+    """As fast as answers come, at each rate asked for, and over TCP with short connections too."""
+    base = Load(options.seconds, options.outstanding)
+    if options.tcp:
+        base = replace(base, tcp=True, clients=options.clients)
+    loads = [base, *(replace(base, rate=rate) for rate in options.rate)]
+    if options.tcp:
+        loads.append(replace(base, per_connection=1))
+    return loads
+
+
 def _unfit() -> str:
     """Why this machine cannot measure; empty when it can."""
     for program, package in (("dnsperf", "dnsperf"), ("taskset", "util-linux")):
@@ -92,6 +111,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rate", type=int, action="append", default=[], help="measure at this many queries/s too"
     )
+    parser.add_argument("--tcp", action="store_true", help="measure TCP instead of UDP")
+    parser.add_argument("--clients", type=int, default=20, help="TCP connections at a time")
     parser.add_argument("--only", nargs="+", choices=[server.name for server in SERVERS])
     return parser.parse_args()
 
