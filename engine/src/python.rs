@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::exceptions::{
     PyAttributeError, PyOSError, PyOverflowError, PyRuntimeError, PyTypeError, PyValueError,
@@ -19,6 +20,7 @@ use crate::plan::{BackendSpec, Given, NodeSpec, PlanSpec, ServiceKey, ServiceSpe
 use crate::server::{BindError, Server};
 use crate::settings::{MAX_IDENTITY, MAX_UDP_PAYLOAD, Settings};
 use crate::stats::Transport;
+use crate::tcp::Limits;
 use crate::wire::{Rcode, name, rtype};
 use crate::zones::{RrsetSpec, ZoneSpec};
 
@@ -65,16 +67,17 @@ impl Engine {
             .map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
-    #[pyo3(signature = (listen, workers, connections=1024))]
+    #[pyo3(signature = (listen, workers, tcp=None))]
     fn bind(
         &self,
         py: Python<'_>,
         listen: Vec<(IpAddr, u16)>,
         workers: usize,
-        connections: usize,
+        tcp: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<(String, u16)>> {
+        let limits = tcp.map(tcp_limits).transpose()?.unwrap_or_default();
         let listen: Vec<SocketAddr> = listen.into_iter().map(SocketAddr::from).collect();
-        match py.detach(|| self.0.bind(&listen, workers, connections)) {
+        match py.detach(|| self.0.bind(&listen, workers, limits)) {
             Ok(bound) => Ok(bound
                 .iter()
                 .map(|address| (address.ip().to_string(), address.port()))
@@ -119,12 +122,34 @@ impl Engine {
         dict.set_item("queries", stats.queries)?;
         dict.set_item("drops", stats.drops)?;
         dict.set_item("answers", stats.answers)?;
+        let tcp = PyDict::new(py);
+        tcp.set_item("accepted", stats.tcp.accepted)?;
+        tcp.set_item("open", stats.tcp.open)?;
+        tcp.set_item("shed", stats.tcp.shed)?;
+        tcp.set_item("refused", stats.tcp.refused)?;
+        tcp.set_item("timed_out", stats.tcp.timed_out)?;
+        dict.set_item("tcp", tcp)?;
         Ok(dict)
     }
 
     fn stop(&self, py: Python<'_>) {
         py.detach(|| self.0.stop());
     }
+}
+
+fn tcp_limits(tcp: &Bound<'_, PyAny>) -> PyResult<Limits> {
+    let py = tcp.py();
+    let seconds = |name| -> PyResult<Duration> {
+        let seconds = tcp.getattr(name)?.extract()?;
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|_| PyValueError::new_err(format!("{seconds} is no number of seconds")))
+    };
+    Ok(Limits {
+        connections: tcp.getattr(intern!(py, "connections"))?.extract()?,
+        per_client: tcp.getattr(intern!(py, "per_client"))?.extract()?,
+        idle: seconds(intern!(py, "idle_timeout"))?,
+        query: seconds(intern!(py, "query_timeout"))?,
+    })
 }
 
 fn read(plans: &Bound<'_, PyAny>) -> PyResult<Vec<(ServiceKey, Arc<ServiceSpec>)>> {

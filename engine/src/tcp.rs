@@ -1,219 +1,238 @@
 //! DNS over TCP (RFC 7766): pipelined queries in, answers out, in the order of the queries.
 //!
-//! One thread runs all of a worker's connections. What a client can cost is bounded: connections,
-//! octets held, and the time that a query may take to arrive and an answer to leave.
+//! One thread runs all of a worker's connections: it waits until some are ready, and gives each of
+//! those a turn. What a client can cost is bounded: connections (`gate`), the time that a query may
+//! take to arrive and its answer to leave, and octets held (`table`).
 
-mod places;
+mod connection;
+mod gate;
+mod order;
+mod table;
 
-use std::cell::{Cell, RefCell};
-use std::io;
-use std::net::IpAddr;
-use std::rc::Rc;
-use std::time::Duration;
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
-use tokio::task::LocalSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
 
-use crate::wire::MAX_MESSAGE;
 use crate::worker::{PAUSE, Worker};
-use places::Places;
-
-/// How long a connection may go without a complete query (RFC 7766 section 6.2.3: a few seconds).
-const IDLE: Duration = Duration::from_secs(10);
-
-/// How long a batch of answers may take to leave.
-const WRITE: Duration = Duration::from_secs(10);
+use connection::{Desk, State};
+pub use gate::{Census, Gate, Limits};
+use table::Table;
 
 /// How long connections have, once the engine stops, to take the answers that are on their way.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// How often the worker moves on to the snapshot in force while no query comes: it would keep an old
-/// one in memory.
-const REFRESH: Duration = Duration::from_secs(1);
+/// How often an idle worker looks whether there is a new snapshot to move to, which would keep an old one
+/// in memory, or the engine stops.
+const TICK: Duration = Duration::from_millis(100);
 
-/// Answers are sent when so many octets have gathered, or when no complete query is left.
-const GATHER: usize = 16 * 1024;
+/// How often a worker frees what no worker looks at any more.
+const REAP: Duration = Duration::from_secs(1);
 
-/// What is first read at once: a query is short, so idle connections stay small.
-const READ: usize = 2048;
+/// Events that are taken at once.
+const EVENTS: usize = 256;
 
-/// Answer on `listeners` until `stop` changes, with so many `connections` at a time.
+/// Connections that are accepted at once, so that a crowd of new ones does not hold up the others.
+const ACCEPTS: usize = 64;
+
+/// Answer on `listeners` until the engine stops, and then, for a while, what has been received by
+/// then.
 pub fn serve(
     listeners: &[std::net::TcpListener],
     worker: Worker,
-    connections: usize,
-    mut stop: watch::Receiver<bool>,
+    gate: &Arc<Gate>,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let local = LocalSet::new();
-    let desk = Rc::new(Desk {
-        worker: RefCell::new((worker, vec![0; MAX_MESSAGE])),
-        places: RefCell::new(Places::new(connections)),
-        left: Notify::new(),
-        stop: stop.clone(),
-    });
-    local.block_on(&runtime, async move {
-        for listener in listeners {
+    Loop::new(listeners, worker, gate)?.run()
+}
+
+struct Loop {
+    poll: Poll,
+    doors: Vec<Door>,
+    /// The token of slot 0: those below are the doors'.
+    first: usize,
+    table: Table<TcpStream>,
+    desk: Desk,
+    now: Instant,
+    /// Connections that may have more to read although no event will say so.
+    again: Vec<usize>,
+}
+
+/// A listening socket.
+struct Door {
+    listener: TcpListener,
+    /// Whether connections may wait although no event will say so.
+    waiting: bool,
+    /// Nobody is let in until then, for want of descriptors or memory.
+    closed_until: Option<Instant>,
+}
+
+impl Loop {
+    fn new(
+        listeners: &[std::net::TcpListener],
+        worker: Worker,
+        gate: &Arc<Gate>,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut doors = Vec::new();
+        for (place, listener) in listeners.iter().enumerate() {
             let listener = listener.try_clone()?;
             listener.set_nonblocking(true)?;
-            let listener = TcpListener::from_std(listener)?;
-            tokio::task::spawn_local(accept(Rc::clone(&desk), listener));
+            let mut listener = TcpListener::from_std(listener);
+            poll.registry()
+                .register(&mut listener, Token(place), Interest::READABLE)?;
+            doors.push(Door {
+                listener,
+                waiting: true,
+                closed_until: None,
+            });
         }
-        tokio::task::spawn_local(refresh(Rc::clone(&desk)));
-        let _ = stop.wait_for(|stop| *stop).await;
-        let _ = tokio::time::timeout(LINGER, desk.emptied()).await;
+        Ok(Self {
+            poll,
+            first: doors.len(),
+            doors,
+            table: Table::new(gate),
+            desk: Desk::new(worker),
+            now: Instant::now(),
+            again: Vec::new(),
+        })
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut reaped = self.now;
+        while !self.desk.worker.is_stopping() {
+            let left = self.table.expire(self.now).unwrap_or(TICK).min(TICK);
+            let is_open = |door: &Door| door.waiting && door.closed_until.is_none();
+            let pending = !self.again.is_empty() || self.doors.iter().any(is_open);
+            self.wait(&mut events, if pending { Duration::ZERO } else { left })?;
+            for event in &events {
+                self.on_event(event);
+            }
+            for slot in mem::take(&mut self.again) {
+                self.turn(slot);
+            }
+            self.accept();
+            if self.now.duration_since(reaped) >= REAP {
+                self.desk.worker.reap();
+                reaped = self.now;
+            }
+        }
+        self.finish(&mut events)
+    }
+
+    /// Wait for events, and move on to the snapshot in force.
+    fn wait(&mut self, events: &mut Events, at_most: Duration) -> io::Result<()> {
+        match self.poll.poll(events, Some(at_most)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
+            polled => polled?,
+        }
+        self.now = Instant::now();
+        self.desk.worker.refresh();
         Ok(())
-    })
-}
-
-/// What the connections of one worker share.
-struct Desk {
-    worker: RefCell<(Worker, Vec<u8>)>,
-    places: RefCell<Places>,
-    /// Told when a connection has ended.
-    left: Notify,
-    stop: watch::Receiver<bool>,
-}
-
-/// A connection's place, given back when the connection's task ends in whatever way.
-struct Place {
-    desk: Rc<Desk>,
-    number: Cell<u64>,
-}
-
-impl Place {
-    /// The client has shown that it uses its connection.
-    fn stir(&self) {
-        let number = self.desk.places.borrow_mut().stir(self.number.get());
-        self.number.set(number);
     }
-}
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.desk.places.borrow_mut().leave(self.number.get());
-        self.desk.left.notify_one();
+    fn on_event(&mut self, event: &Event) {
+        let Token(token) = event.token();
+        if let Some(door) = self.doors.get_mut(token) {
+            door.waiting = true;
+            return;
+        }
+        let slot = token - self.first;
+        if event.is_read_closed() {
+            self.table.hang_up(slot);
+        }
+        // A client that does not take its answers is not read from.
+        let due = match self.table.state(slot) {
+            State::Sending => event.is_writable(),
+            _ => event.is_readable(),
+        };
+        if due || event.is_error() {
+            self.turn(slot);
+        }
     }
-}
 
-async fn refresh(desk: Rc<Desk>) {
-    let mut ticks = interval(REFRESH);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let worker = &mut desk.worker.borrow_mut().0;
-        worker.refresh();
-        worker.reap();
+    fn turn(&mut self, slot: usize) {
+        if self.table.turn(slot, &mut self.desk, self.now) {
+            self.again.push(slot);
+        }
     }
-}
 
-async fn accept(desk: Rc<Desk>, listener: TcpListener) {
-    let mut stop = desk.stop.clone();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
-        };
-        let Ok((stream, peer)) = accepted else {
-            tokio::time::sleep(PAUSE).await; // for want of descriptors mostly
-            continue;
-        };
-        let client = peer.ip();
-        let Some(number) = desk.places.borrow_mut().enter(client) else {
-            continue; // the client has its share; this closes the connection
-        };
-        let place = Place {
-            desk: Rc::clone(&desk),
-            number: Cell::new(number),
-        };
-        let task = tokio::task::spawn_local(async move {
-            // What a client does to its connection is its own loss.
-            let _ = converse(&place, stream, client).await;
-        });
-        let mut places = desk.places.borrow_mut();
-        places.seat(number, task.abort_handle());
-    }
-}
-
-/// Answer the queries of one connection until the client, the clock or the engine ends it.
-async fn converse(place: &Place, mut stream: TcpStream, client: IpAddr) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let desk = &place.desk;
-    let mut stop = desk.stop.clone();
-    let mut received = Vec::new();
-    let mut answers = Vec::new();
-    let mut deadline = Instant::now() + IDLE;
-    loop {
-        let taken = desk.answer(client, &received, &mut answers);
-        if taken > 0 {
-            received.drain(..taken);
-            if !answers.is_empty() {
-                place.stir();
-                timeout_at(Instant::now() + WRITE, stream.write_all(&answers)).await??;
-                answers.clear();
-                deadline = Instant::now() + IDLE;
+    /// Let in who waits at the doors.
+    fn accept(&mut self) {
+        let registry = self.poll.registry();
+        for door in &mut self.doors {
+            if !door.waiting || door.closed_until.is_some_and(|until| self.now < until) {
+                continue;
             }
-            continue;
-        }
-        received.reserve(READ);
-        let read = tokio::select! {
-            read = timeout_at(deadline, stream.read_buf(&mut received)) => read??,
-            _ = stop.wait_for(|stop| *stop) => 0,
-        };
-        if read == 0 {
-            return Ok(());
-        }
-    }
-}
-
-impl Desk {
-    /// Wait until no connection is left.
-    async fn emptied(&self) {
-        while !self.places.borrow().is_empty() {
-            self.left.notified().await;
-        }
-    }
-
-    /// Answer complete queries at the start of `received`, as long as the answers stay few enough to
-    /// gather. Returns how many octets of queries that were.
-    fn answer(&self, client: IpAddr, received: &[u8], answers: &mut Vec<u8>) -> usize {
-        let (worker, out) = &mut *self.worker.borrow_mut();
-        worker.refresh();
-        let mut rest = received;
-        while let Some((query, after)) = frame(rest) {
-            if let Some(length) = worker.respond(client, query, out) {
-                answers.extend_from_slice(&(length as u16).to_be_bytes());
-                answers.extend_from_slice(&out[..length]);
-            }
-            rest = after;
-            if answers.len() >= GATHER {
-                break;
+            door.closed_until = None;
+            let mut wants = false; // descriptors or memory
+            for _ in 0..ACCEPTS {
+                match door.listener.accept() {
+                    Ok((stream, peer)) => {
+                        wants = false;
+                        let entered = self.table.enter(stream, peer.ip(), self.now);
+                        let Some((slot, stream)) = entered else {
+                            continue;
+                        };
+                        let token = Token(self.first + slot);
+                        let interest = Interest::READABLE | Interest::WRITABLE;
+                        if registry.register(stream, token, interest).is_err() {
+                            self.table.close(slot); // for want of memory
+                        }
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        door.waiting = false;
+                        break;
+                    }
+                    Err(error) if is_passing(&error) => {}
+                    Err(_) if !wants && self.table.make_room() => wants = true,
+                    Err(_) => {
+                        door.closed_until = Some(self.now + PAUSE);
+                        break;
+                    }
+                }
             }
         }
-        received.len() - rest.len()
+    }
+
+    /// Answer what has been received, wait a while for clients to take their answers, and end.
+    fn finish(mut self, events: &mut Events) -> io::Result<()> {
+        let end = self.now + LINGER;
+        self.accept();
+        self.doors.clear();
+        self.again = self.table.slots();
+        loop {
+            for slot in mem::take(&mut self.again) {
+                self.turn(slot);
+                let again = self.again.last() == Some(&slot);
+                if !again && self.table.state(slot) != State::Sending {
+                    self.table.close(slot);
+                }
+            }
+            if self.table.is_empty() || self.now >= end {
+                return Ok(());
+            }
+            let left = end.duration_since(self.now);
+            let pending = !self.again.is_empty();
+            self.wait(events, if pending { Duration::ZERO } else { left })?;
+            for event in &*events {
+                let slot = event.token().0.saturating_sub(self.first);
+                if self.table.state(slot) == State::Sending {
+                    self.again.push(slot);
+                }
+            }
+        }
     }
 }
 
-/// The first message of a stream, each preceded by its length, and what follows it.
-fn frame(stream: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = stream.split_first_chunk()?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::frame;
-
-    #[test]
-    fn frames() {
-        assert_eq!(frame(b"\x00\x02abcd"), Some((&b"ab"[..], &b"cd"[..])));
-        assert_eq!(frame(b"\x00\x00"), Some((&b""[..], &b""[..])));
-        assert_eq!(frame(b"\x00\x03ab"), None);
-        assert_eq!(frame(b"\x00"), None);
-    }
+/// What concerns one connection only, which has gone again.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+    )
 }

@@ -8,11 +8,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use thiserror::Error;
-use tokio::sync::watch;
 
 pub use publisher::{BackendKey, PublishError};
 pub use sockets::ListenError;
@@ -23,6 +22,7 @@ use crate::stats::{Counters, Drop, Transport};
 use crate::wire::MAX_MESSAGE;
 use crate::worker::{PAUSE, Shared, Worker};
 use crate::zones::ZoneSpec;
+use crate::tcp::{Census, Gate, Limits};
 use crate::{tcp, udp};
 use publisher::Publisher;
 use sockets::Sockets;
@@ -54,6 +54,8 @@ pub struct Stats {
     pub drops: HashMap<&'static str, u64>,
     /// Answers by service and backend.
     pub answers: HashMap<BackendKey, u64>,
+    /// TCP connections.
+    pub tcp: Census,
 }
 
 /// The engine.
@@ -61,24 +63,20 @@ pub struct Server {
     shared: Arc<Shared>,
     publisher: Mutex<Publisher>,
     life: Mutex<Life>,
+    /// There once addresses are bound.
+    gate: OnceLock<Arc<Gate>>,
     /// For `answer`: a worker per transport, and the buffer that they answer into.
     direct: Mutex<(Worker, Worker, Vec<u8>)>,
 }
 
 enum Life {
     New,
-    Bound(Sockets, Places),
+    Bound(Sockets, Arc<Gate>),
     Running(Threads),
     Stopped,
 }
 
-/// How many TCP connections a worker keeps.
-type Places = usize;
-
-struct Threads {
-    handles: Vec<JoinHandle<()>>,
-    stop: watch::Sender<bool>,
-}
+type Threads = Vec<JoinHandle<()>>;
 
 /// What a thread does.
 type Body = Box<dyn FnOnce() + Send>;
@@ -102,6 +100,7 @@ impl Default for Server {
         Self {
             publisher: Mutex::new(publisher),
             life: Mutex::new(Life::New),
+            gate: OnceLock::new(),
             direct: Mutex::new(direct),
             shared,
         }
@@ -125,13 +124,12 @@ impl Server {
         Ok(generation)
     }
 
-    /// Take UDP and TCP sockets, for so many workers, on every address. Each worker keeps so many
-    /// TCP connections.
+    /// Take UDP and TCP sockets, for so many workers, on every address.
     pub fn bind(
         &self,
         listen: &[SocketAddr],
         workers: usize,
-        connections: usize,
+        limits: Limits,
     ) -> Result<Vec<SocketAddr>, BindError> {
         let mut life = lock(&self.life);
         match &*life {
@@ -142,7 +140,8 @@ impl Server {
         }
         let sockets = Sockets::bind(listen, workers.max(1))?;
         let bound = sockets.addresses.clone();
-        *life = Life::Bound(sockets, connections.max(1));
+        let gate = self.gate.get_or_init(|| Gate::new(limits));
+        *life = Life::Bound(sockets, Arc::clone(gate));
         Ok(bound)
     }
 
@@ -154,8 +153,8 @@ impl Server {
     /// Start all threads or, on an error, none: those that run already are ended.
     fn start_on(&self, spawn: Spawn<'_>) -> Result<(), LifeError> {
         let mut life = lock(&self.life);
-        let (sockets, places) = match std::mem::replace(&mut *life, Life::Stopped) {
-            Life::Bound(sockets, places) => (sockets, places),
+        let (sockets, gate) = match std::mem::replace(&mut *life, Life::Stopped) {
+            Life::Bound(sockets, gate) => (sockets, gate),
             Life::New => {
                 *life = Life::New;
                 return Err(LifeError::NotBound);
@@ -166,14 +165,10 @@ impl Server {
             }
             Life::Stopped => return Err(LifeError::Stopped),
         };
-        let (stop, stopped) = watch::channel(false);
-        let mut threads = Threads {
-            handles: Vec::new(),
-            stop,
-        };
-        for (name, body) in self.bodies(sockets, places, &stopped) {
+        let mut threads = Threads::new();
+        for (name, body) in self.bodies(sockets, &gate) {
             match spawn(name, body) {
-                Ok(handle) => threads.handles.push(handle),
+                Ok(handle) => threads.push(handle),
                 Err(error) => {
                     self.end(threads);
                     return Err(LifeError::Thread(error.to_string()));
@@ -185,12 +180,7 @@ impl Server {
     }
 
     /// What each thread is to do, with its name.
-    fn bodies(
-        &self,
-        sockets: Sockets,
-        places: Places,
-        stopped: &watch::Receiver<bool>,
-    ) -> Vec<(String, Body)> {
+    fn bodies(&self, sockets: Sockets, gate: &Arc<Gate>) -> Vec<(String, Body)> {
         let mut bodies: Vec<(String, Body)> = Vec::new();
         for (index, socket) in sockets.udp.into_iter().enumerate() {
             let (shared, counters) = self.share(Transport::Udp);
@@ -203,10 +193,10 @@ impl Server {
         }
         for (index, listeners) in sockets.tcp.into_iter().enumerate() {
             let (shared, counters) = self.share(Transport::Tcp);
-            let stopped = stopped.clone();
+            let gate = Arc::clone(gate);
             let body = move || {
                 supervise(&shared, &counters, |worker| {
-                    tcp::serve(&listeners, worker, places, stopped.clone())
+                    tcp::serve(&listeners, worker, &gate)
                 });
             };
             bodies.push((format!("dnslb-tcp-{index}"), Box::new(body)));
@@ -230,7 +220,11 @@ impl Server {
     pub fn stats(&self) -> Stats {
         let mut publisher = lock(&self.publisher);
         publisher.reap(&self.shared);
-        publisher.stats(&self.shared)
+        let tcp = self.gate.get().map(|gate| gate.census());
+        Stats {
+            tcp: tcp.unwrap_or_default(),
+            ..publisher.stats(&self.shared)
+        }
     }
 
     /// Answer what has been received, close the sockets and join the threads. Does nothing twice.
@@ -244,8 +238,7 @@ impl Server {
 
     fn end(&self, threads: Threads) {
         self.shared.stopping.store(true, Ordering::Release);
-        let _ = threads.stop.send(true);
-        for handle in threads.handles {
+        for handle in threads {
             let _ = handle.join();
         }
     }
@@ -337,7 +330,7 @@ mod tests {
         let server = Server::default();
         server.publish(&[], Some(&[zone()]), None).unwrap();
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
-        server.bind(&[listen], 2, 16).unwrap();
+        server.bind(&[listen], 2, Limits::default()).unwrap();
         server
     }
 

@@ -62,6 +62,8 @@ impl Sockets {
                     any: bound.ip().is_unspecified(),
                 });
                 let listener = open(bound, Type::STREAM, true).map_err(fail)?;
+                // for what it accepts: answers leave when they are there, gathered already
+                listener.set_tcp_nodelay(true).map_err(fail)?;
                 listener.listen(BACKLOG).map_err(fail)?;
                 listeners.push(listener.into());
             }

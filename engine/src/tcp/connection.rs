@@ -1,0 +1,306 @@
+//! One connection: what was received of its next query, what was not sent of its last answers.
+//!
+//! ```text
+//!  ┌─▶ read once ──▶ answer every complete query ──▶ send ──all──▶ keep the beginning of a query ─┐
+//!  │                       ▲                          └─not all─▶ keep the rest, read no further │
+//!  │                       └── queries left over ◀── sent ◀──────────┘                           │
+//!  └─────────────────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Reading and answering go through buffers that all connections of a worker share, so one that is
+//! idle owns none.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+use std::io::{ErrorKind, Read, Result, Write};
+use std::mem;
+use std::net::IpAddr;
+
+use crate::wire::MAX_MESSAGE;
+use crate::worker::Worker;
+
+/// What is read at once: some hundred queries of a client that sends many, so that one client's do not
+/// hold up the others'.
+pub(super) const READ: usize = 16 * 1024;
+
+/// Answers are sent when so many octets have gathered, or when no complete query is left.
+const GATHER: usize = 64 * 1024;
+
+/// The length before each message (RFC 1035 section 4.2.2).
+const PREFIX: usize = 2;
+
+/// What the connections of one worker share.
+pub(super) struct Desk {
+    pub(super) worker: Worker,
+    input: Box<[u8]>,
+    output: Output,
+}
+
+impl Desk {
+    /// The desk of `worker`.
+    pub(super) fn new(worker: Worker) -> Self {
+        let room = GATHER.saturating_add(PREFIX).saturating_add(MAX_MESSAGE);
+        Self {
+            worker,
+            input: vec![0; READ].into(),
+            output: Output {
+                buffer: vec![0; room].into(),
+                filled: 0,
+            },
+        }
+    }
+}
+
+/// Answers of one connection, gathered so that one system call sends them.
+struct Output {
+    buffer: Box<[u8]>,
+    filled: usize,
+}
+
+impl Output {
+    /// Append the answer to `query`. Returns whether there is one.
+    fn answer(&mut self, worker: &mut Worker, client: IpAddr, query: &[u8]) -> bool {
+        let room = self.buffer.get_mut(self.filled..);
+        let Some((prefix, room)) = room.and_then(<[u8]>::split_first_chunk_mut) else {
+            return false;
+        };
+        let Some(length) = worker.respond(client, query, room) else {
+            return false;
+        };
+        *prefix = (length as u16).to_be_bytes();
+        self.filled = self.filled.saturating_add(PREFIX).saturating_add(length);
+        true
+    }
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum State {
+    /// A query.
+    #[default]
+    Idle,
+    /// The rest of a query.
+    Partial,
+    /// The client to take its answers.
+    Sending,
+    /// Nothing: it is to be closed.
+    Over,
+}
+
+/// What a turn has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub(super) state: State,
+    /// Whether a query was answered.
+    pub(super) answered: bool,
+    /// Whether there may be more to read, so that another turn is due without a further event.
+    pub(super) again: bool,
+}
+
+/// A connection that does not block.
+pub(super) struct Connection<S> {
+    stream: S,
+    client: IpAddr,
+    /// The beginning of a query; while answers are unsent, possibly whole queries before it.
+    received: Vec<u8>,
+    unsent: Vec<u8>,
+    /// So many octets at the start of `unsent` are sent.
+    sent: usize,
+    /// Whether the other end has sent all it will, so that the end of the stream is read for and not
+    /// waited for.
+    hung_up: bool,
+}
+
+impl<S: Read + Write> Connection<S> {
+    pub(super) fn new(stream: S, client: IpAddr) -> Self {
+        Self {
+            stream,
+            client,
+            received: Vec::new(),
+            unsent: Vec::new(),
+            sent: 0,
+            hung_up: false,
+        }
+    }
+
+    pub(super) fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// Note that the client has closed its side: its queries are answered nevertheless.
+    pub(super) fn hang_up(&mut self) {
+        self.hung_up = true;
+    }
+
+    /// The octets of memory that the connection owns besides itself.
+    pub(super) fn held(&self) -> usize {
+        self.received
+            .capacity()
+            .saturating_add(self.unsent.capacity())
+    }
+
+    /// Send what is unsent, then answer what was received, or what one read brings. What a client
+    /// does to its connection is its own loss: any error ends it.
+    pub(super) fn turn(&mut self, desk: &mut Desk) -> Turn {
+        let mut turn = Turn {
+            state: State::Over,
+            answered: false,
+            again: false,
+        };
+        if self.advance(desk, &mut turn).is_ok_and(|open| open) {
+            turn.state = self.state();
+            turn.again &= turn.state != State::Sending;
+        }
+        turn
+    }
+
+    fn state(&self) -> State {
+        if !self.unsent.is_empty() {
+            State::Sending
+        } else if !self.received.is_empty() {
+            State::Partial
+        } else {
+            State::Idle
+        }
+    }
+
+    /// Returns whether the connection goes on.
+    fn advance(&mut self, desk: &mut Desk, turn: &mut Turn) -> Result<bool> {
+        if !self.flush()? {
+            return Ok(true);
+        }
+        let Desk {
+            worker,
+            input,
+            output,
+        } = desk;
+        if frame(&self.received).is_some() {
+            let received = mem::take(&mut self.received);
+            turn.answered = self.answer(worker, output, &received)?;
+            turn.again = true;
+            return Ok(true);
+        }
+        let count = match self.stream.read(input) {
+            Ok(0) => return Ok(false),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                turn.again = true;
+                return Ok(true);
+            }
+            Err(error) => return Err(error),
+        };
+        // A read that fills less than its buffer has emptied the socket, and what comes later is
+        // told by an event of its own.
+        turn.again = count == input.len() || self.hung_up;
+        let octets = input.get(..count).unwrap_or_default();
+        turn.answered = self.answer(worker, output, octets)?;
+        Ok(true)
+    }
+
+    /// Answer the complete queries of what was received before and `octets`, as long as the client
+    /// takes the answers, and keep the rest. Returns whether there was an answer.
+    fn answer(&mut self, worker: &mut Worker, output: &mut Output, octets: &[u8]) -> Result<bool> {
+        let mut rest = octets;
+        let mut answered = false;
+        output.filled = 0;
+        if !self.received.is_empty() {
+            rest = self.complete(rest);
+            let Some((query, _)) = frame(&self.received) else {
+                return Ok(false);
+            };
+            answered = output.answer(worker, self.client, query);
+            self.received = Vec::new();
+        }
+        while let Some((query, after)) = frame(rest) {
+            if output.filled >= GATHER && !self.send(output)? {
+                break;
+            }
+            answered |= output.answer(worker, self.client, query);
+            rest = after;
+        }
+        if self.unsent.is_empty() {
+            self.send(output)?;
+        }
+        if !rest.is_empty() {
+            self.received = rest.to_vec();
+        }
+        Ok(answered)
+    }
+
+    /// Add to the query that has begun what `octets` hold of it, and return the rest of them.
+    fn complete<'o>(&mut self, octets: &'o [u8]) -> &'o [u8] {
+        let mut rest = octets;
+        loop {
+            let wanted = match self.received.first_chunk() {
+                None => PREFIX,
+                Some(length) => {
+                    PREFIX.saturating_add(usize::from(u16::from_be_bytes(*length)))
+                }
+            };
+            let missing = wanted.saturating_sub(self.received.len());
+            if missing == 0 {
+                return rest;
+            }
+            let (more, after) = rest.split_at_checked(missing).unwrap_or((rest, &[]));
+            if more.is_empty() {
+                return rest;
+            }
+            self.received.extend_from_slice(more);
+            rest = after;
+        }
+    }
+
+    /// Send the answers gathered, and keep what the client does not take. Returns whether it took all.
+    fn send(&mut self, output: &mut Output) -> Result<bool> {
+        let gathered = output.buffer.get(..output.filled).unwrap_or_default();
+        output.filled = 0;
+        let sent = write(&mut self.stream, gathered)?;
+        let unsent = gathered.get(sent..).unwrap_or_default();
+        if !unsent.is_empty() {
+            self.unsent = unsent.to_vec();
+            self.sent = 0;
+        }
+        Ok(unsent.is_empty())
+    }
+
+    /// Send what is unsent. Returns whether nothing is left.
+    fn flush(&mut self) -> Result<bool> {
+        if self.unsent.is_empty() {
+            return Ok(true);
+        }
+        let unsent = self.unsent.get(self.sent..).unwrap_or_default();
+        let sent = write(&mut self.stream, unsent)?;
+        self.sent = self.sent.saturating_add(sent);
+        if self.sent < self.unsent.len() {
+            return Ok(false);
+        }
+        self.unsent = Vec::new();
+        Ok(true)
+    }
+}
+
+/// Write as much of `octets` as goes without waiting. Returns how much that is.
+fn write(stream: &mut impl Write, octets: &[u8]) -> Result<usize> {
+    let mut rest = octets;
+    while !rest.is_empty() {
+        match stream.write(rest) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(octets.len().saturating_sub(rest.len()))
+}
+
+/// The first message of a stream, each preceded by its length, and what follows it.
+fn frame(stream: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = stream.split_first_chunk()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
