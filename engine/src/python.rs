@@ -139,16 +139,12 @@ impl Engine {
 
 fn tcp_limits(tcp: &Bound<'_, PyAny>) -> PyResult<Limits> {
     let py = tcp.py();
-    let seconds = |name| -> PyResult<Duration> {
-        let seconds = tcp.getattr(name)?.extract()?;
-        Duration::try_from_secs_f64(seconds)
-            .map_err(|_| PyValueError::new_err(format!("{seconds} is no number of seconds")))
-    };
+    let query: f64 = tcp.getattr(intern!(py, "query_timeout"))?.extract()?;
     Ok(Limits {
         connections: tcp.getattr(intern!(py, "connections"))?.extract()?,
         per_client: tcp.getattr(intern!(py, "per_client"))?.extract()?,
-        idle: seconds(intern!(py, "idle_timeout"))?,
-        query: seconds(intern!(py, "query_timeout"))?,
+        query: Duration::try_from_secs_f64(query)
+            .map_err(|_| PyValueError::new_err(format!("{query} is no number of seconds")))?,
     })
 }
 

@@ -1,5 +1,7 @@
 //! How the server answers, whatever it is asked: published with the snapshot, the same for all zones.
 
+use std::time::Duration;
+
 use crate::cookie::Cookies;
 
 /// The largest UDP payload that is sent unless the operator says otherwise: it passes everywhere
@@ -14,6 +16,9 @@ pub const MAX_UDP_PAYLOAD: u16 = 4096;
 /// octets that any client takes.
 pub const MAX_IDENTITY: usize = 128;
 
+/// What timeouts of idle TCP connections are counted in (RFC 7828 section 3.1).
+pub const KEEPALIVE_UNIT: Duration = Duration::from_millis(100);
+
 /// What the operator decided about answers in general; see Python's `SettingsData`.
 pub struct Settings {
     /// The largest UDP payload that is sent and announced, from 512 to `MAX_UDP_PAYLOAD`.
@@ -24,7 +29,7 @@ pub struct Settings {
     pub version: Option<Box<[u8]>>,
     /// DNS cookies; None: the option is ignored.
     pub cookies: Option<Cookies>,
-    /// How long an idle TCP connection is kept, in units of 100 ms (RFC 7828).
+    /// How long an idle TCP connection is kept, in `KEEPALIVE_UNIT`s (RFC 7828).
     pub keepalive: u16,
 }
 

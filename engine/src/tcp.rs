@@ -7,6 +7,8 @@
 mod connection;
 mod gate;
 mod order;
+#[cfg(test)]
+mod script;
 mod table;
 
 use std::io::{self, ErrorKind};
@@ -105,7 +107,9 @@ impl Loop {
         let mut events = Events::with_capacity(EVENTS);
         let mut reaped = self.now;
         while !self.desk.worker.is_stopping() {
-            let left = self.table.expire(self.now).unwrap_or(TICK).min(TICK);
+            let keepalive = self.desk.worker.keepalive();
+            let left = self.table.expire(keepalive, self.now);
+            let left = left.map_or(TICK, |left| left.min(TICK));
             let is_open = |door: &Door| door.waiting && door.closed_until.is_none();
             let pending = !self.again.is_empty() || self.doors.iter().any(is_open);
             self.wait(&mut events, if pending { Duration::ZERO } else { left })?;

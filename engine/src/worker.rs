@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::respond::{Arrival, respond};
 use crate::select::Dice;
+use crate::settings::KEEPALIVE_UNIT;
 use crate::snapshot::Snapshot;
 use crate::stats::Counters;
 
@@ -83,6 +84,13 @@ impl Worker {
         if !Arc::ptr_eq(&current, &self.snapshot) {
             self.snapshot = Guard::into_inner(current);
         }
+    }
+
+    /// How long an idle TCP connection is kept, which is what answers announce (RFC 7828); where that
+    /// is nothing, for a moment, so that there can be a query.
+    #[must_use]
+    pub fn keepalive(&self) -> Duration {
+        KEEPALIVE_UNIT.saturating_mul(self.snapshot.settings.keepalive.max(1).into())
     }
 
     /// Free what no worker looks at any more; for workers that may take a moment for it.

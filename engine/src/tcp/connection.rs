@@ -238,9 +238,7 @@ impl<S: Read + Write> Connection<S> {
         loop {
             let wanted = match self.received.first_chunk() {
                 None => PREFIX,
-                Some(length) => {
-                    PREFIX.saturating_add(usize::from(u16::from_be_bytes(*length)))
-                }
+                Some(length) => PREFIX.saturating_add(usize::from(u16::from_be_bytes(*length))),
             };
             let missing = wanted.saturating_sub(self.received.len());
             if missing == 0 {
@@ -303,4 +301,138 @@ fn write(stream: &mut impl Write, octets: &[u8]) -> Result<usize> {
 fn frame(stream: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = stream.split_first_chunk()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "an overflow fails the test")]
+
+    use std::net::Ipv4Addr;
+
+    use super::super::script::{Script, answered, desk, exhaust, queries, query};
+    use super::*;
+
+    const IDS: [u16; 3] = [0x0102, 0xFFFF, 0];
+
+    fn connection(script: Script) -> Connection<Script> {
+        Connection::new(script, Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// Play a client that takes everything to its end, which leaves the connection idle and small.
+    fn play(sent: impl IntoIterator<Item = Vec<u8>>) -> Vec<u16> {
+        let mut connection = connection(Script::taking_all(sent));
+        let turn = exhaust(&mut connection, &mut desk());
+        assert_eq!((turn.state, connection.held()), (State::Idle, 0));
+        answered(&connection.stream.taken)
+    }
+
+    #[test]
+    fn frames() {
+        assert_eq!(frame(b"\x00\x02abcd"), Some((&b"ab"[..], &b"cd"[..])));
+        assert_eq!(frame(b"\x00\x00"), Some((&b""[..], &b""[..])));
+        assert_eq!(frame(b"\x00\x03ab"), None);
+        assert_eq!(frame(b"\x00"), None);
+    }
+
+    #[test]
+    fn split_wherever() {
+        let stream = queries(IDS);
+        for first in 0..=stream.len() {
+            for second in first..=stream.len() {
+                let parts = [&stream[..first], &stream[first..second], &stream[second..]];
+                let parts = parts.into_iter().filter(|part| !part.is_empty());
+                assert_eq!(play(parts.map(<[u8]>::to_vec)), IDS, "{first} {second}");
+            }
+        }
+        assert_eq!(play(stream.iter().map(|&octet| vec![octet])), IDS);
+    }
+
+    #[test]
+    fn many_in_one_stream() {
+        let ids = 0..5000;
+        assert_eq!(play([queries(ids.clone())]), ids.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn messages_of_every_size() {
+        for length in [0, 1, 11, 12, 13, READ - 2, READ - 1, READ, MAX_MESSAGE] {
+            let message = [&(length as u16).to_be_bytes()[..], &vec![0x80; length]].concat();
+            let stream = [query(1), message.clone(), message, query(2)].concat();
+            assert_eq!(play([stream.clone()]), [1, 2], "{length} octets at once");
+            let parts = stream.chunks(1000).map(<[u8]>::to_vec);
+            assert_eq!(play(parts), [1, 2], "{length} octets in parts");
+        }
+    }
+
+    #[test]
+    fn answers_wait_for_a_client_that_takes_little() {
+        let mut desk = desk();
+        let ids: Vec<u16> = (0..9000).collect(); // more answers than are gathered at once
+        let stream = queries(ids.iter().copied());
+        for room in [1, 7, 1000, 40_000] {
+            let mut connection = connection(Script::default());
+            connection.stream.sent.push_back(stream.clone());
+            let mut most = 0;
+            loop {
+                connection.stream.room = room;
+                let turn = exhaust(&mut connection, &mut desk);
+                most = most.max(connection.held());
+                if turn.state == State::Idle {
+                    break;
+                }
+                assert_eq!((turn.state, turn.again), (State::Sending, false));
+                let left = connection.stream.sent.len();
+                connection.stream.room = 0;
+                connection.turn(&mut desk);
+                assert_eq!(
+                    connection.stream.sent.len(),
+                    left,
+                    "nothing is read meanwhile"
+                );
+            }
+            assert_eq!(answered(&connection.stream.taken), ids, "{room}");
+            assert!(most < READ + GATHER + MAX_MESSAGE, "{most}");
+            assert_eq!(connection.held(), 0);
+        }
+    }
+
+    #[test]
+    fn a_client_that_closes_its_side_gets_its_answers() {
+        for room in [5, usize::MAX] {
+            let mut desk = desk();
+            let mut connection = connection(Script::taking_all([queries(IDS), vec![0, 9, 9]]));
+            connection.stream.ended = true;
+            connection.stream.room = room;
+            connection.hang_up();
+            let mut turn = exhaust(&mut connection, &mut desk);
+            while turn.state == State::Sending {
+                connection.stream.room = room;
+                turn = exhaust(&mut connection, &mut desk);
+            }
+            assert_eq!(turn.state, State::Over);
+            assert_eq!(answered(&connection.stream.taken), IDS);
+        }
+    }
+
+    #[test]
+    fn what_the_table_is_told() {
+        let mut desk = desk();
+        let mut connection = connection(Script::taking_all([]));
+        let response = [&query(1)[..4], &[0x80], &query(1)[5..]].concat();
+        let steps: [(&[u8], _, _); 5] = [
+            (&query(1)[..5], State::Partial, false),
+            (&query(1)[5..], State::Idle, true),
+            (&response, State::Idle, false), // silence
+            (&[&query(2)[..], &[0]].concat(), State::Partial, true),
+            (&query(3)[1..], State::Idle, true),
+        ];
+        for (octets, state, answered) in steps {
+            connection.stream.sent.push_back(octets.to_vec());
+            let turn = connection.turn(&mut desk);
+            assert_eq!(
+                (turn.state, turn.answered, turn.again),
+                (state, answered, false)
+            );
+        }
+    }
 }

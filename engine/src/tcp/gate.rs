@@ -8,15 +8,14 @@ use std::time::Duration;
 /// The leading bits of an IPv6 address that make a client: whoever has one address has its /64.
 const V6_CLIENT: u128 = !(u64::MAX as u128);
 
-/// What TCP clients may take. Docs: `tcp` in `docs/configuration.md`.
+/// What TCP clients may take. How long an idle connection is kept is among the snapshot's settings,
+/// since answers announce it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at a time, of all workers together.
     pub connections: usize,
     /// Of which one client, an IPv4 address or an IPv6 /64, may have so many.
     pub per_client: usize,
-    /// How long a connection may go without a complete query.
-    pub idle: Duration,
     /// How long one query may take to arrive, and a batch of answers to leave.
     pub query: Duration,
 }
@@ -27,7 +26,6 @@ impl Default for Limits {
         Self {
             connections: 1024,
             per_client: 256,
-            idle: Duration::from_secs(10),
             query: Duration::from_secs(5),
         }
     }

@@ -152,11 +152,12 @@ impl<S: Read + Write> Table<S> {
         turn.again
     }
 
-    /// Close the connections whose time is over, and say how long the next one has.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<Duration> {
-        let limits = self.gate.limits;
+    /// Close the connections whose time is over, those without an answer for the time `keepalive` among
+    /// them, and say how long the next one has.
+    pub(super) fn expire(&mut self, keepalive: Duration, now: Instant) -> Option<Duration> {
+        let query = self.gate.limits.query;
         loop {
-            let ends = [(&self.idle, limits.idle), (&self.waiting, limits.query)]
+            let ends = [(&self.idle, keepalive), (&self.waiting, query)]
                 .into_iter()
                 .filter_map(|(order, limit)| {
                     let (slot, since) = order.first()?;
@@ -229,5 +230,176 @@ impl<S: Read + Write> Table<S> {
             let client = &mut self.clients[seat.client];
             self.links.remove(&mut client.idle, slot);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gate::{Census, Limits};
+    use super::super::script::{Script, desk, queries, query};
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const KEEPALIVE: Duration = Duration::from_secs(10);
+
+    /// A table whose clock is wound by hand.
+    struct Bench {
+        table: Table<Script>,
+        desk: Desk,
+        gate: Arc<Gate>,
+        began: Instant,
+        now: Instant,
+    }
+
+    impl Bench {
+        fn new(connections: usize, per_client: usize) -> Self {
+            let gate = Gate::new(Limits {
+                connections,
+                per_client,
+                query: 3 * SECOND,
+            });
+            let now = Instant::now();
+            Self {
+                table: Table::new(&gate),
+                desk: desk(),
+                gate,
+                began: now,
+                now,
+            }
+        }
+
+        /// A connection of 192.0.2.`last`, a second later.
+        fn open(&mut self, last: u8) -> Option<usize> {
+            self.now += SECOND;
+            let script = Script::taking_all([]);
+            let entered = self.table.enter(script, [192, 0, 2, last].into(), self.now);
+            entered.map(|(slot, _)| slot)
+        }
+
+        /// The client of `slot` sends this, and takes so much of what it is answered.
+        fn send(&mut self, slot: usize, octets: Vec<u8>, room: usize) {
+            self.now += SECOND;
+            let stream = self.table.seats[slot].connection.stream();
+            stream.sent.push_back(octets);
+            stream.room = room;
+            assert!(!self.table.turn(slot, &mut self.desk, self.now));
+        }
+
+        /// Which slots are taken after so many seconds from the beginning, and when to look again.
+        fn after(&mut self, seconds: u32) -> (Vec<usize>, Option<Duration>) {
+            self.now = self.began + seconds * SECOND;
+            let next = self.table.expire(KEEPALIVE, self.now);
+            (self.table.slots(), next)
+        }
+
+        /// What the gate has counted: open, shed, refused, timed out.
+        fn counted(&self) -> (usize, u64, u64, u64) {
+            let Census {
+                open,
+                shed,
+                refused,
+                timed_out,
+                ..
+            } = self.gate.census();
+            (open, shed, refused, timed_out)
+        }
+    }
+
+    #[test]
+    fn the_longest_idle_makes_room() {
+        let mut bench = Bench::new(3, 3);
+        let [a, b, c] = [1, 2, 3].map(|last| bench.open(last).unwrap());
+        bench.send(a, query(1), usize::MAX);
+        bench.send(b, query(1)[..9].to_vec(), usize::MAX); // octets are no use of a connection
+        assert_eq!(bench.open(4), Some(b));
+        assert_eq!(bench.open(5), Some(c));
+        assert_eq!(bench.open(6), Some(a));
+        assert_eq!(bench.counted(), (3, 3, 0, 0));
+    }
+
+    #[test]
+    fn an_answer_on_its_way_is_waited_for_unless_all_have_one() {
+        let mut bench = Bench::new(2, 2);
+        let [a, b] = [1, 2].map(|last| bench.open(last).unwrap());
+        bench.send(a, query(1), 5);
+        bench.send(b, query(1), usize::MAX);
+        assert_eq!(bench.open(3), Some(b));
+        bench.send(b, query(1), 5);
+        assert_eq!(bench.open(4), Some(a));
+        assert_eq!(bench.counted(), (2, 2, 0, 0));
+    }
+
+    #[test]
+    fn a_client_with_its_share_gives_up_a_connection_of_its_own() {
+        let mut bench = Bench::new(5, 2);
+        let other = bench.open(9).unwrap();
+        let [a, b] = [1, 1].map(|last| bench.open(last).unwrap());
+        bench.send(a, query(1), usize::MAX);
+        assert_eq!(bench.open(1), Some(b));
+        assert_eq!(bench.open(1), Some(a));
+        bench.send(a, query(1), 5);
+        bench.send(b, query(1), 5);
+        assert_eq!(
+            bench.open(1),
+            None,
+            "it is waiting for answers on all of them"
+        );
+        assert_eq!(bench.table.slots(), [other, a, b]);
+        assert_eq!(bench.counted(), (3, 2, 1, 0));
+    }
+
+    #[test]
+    fn time_runs_out() {
+        let mut bench = Bench::new(9, 9);
+        let [idle, begun, slow, used] = [1, 1, 1, 1].map(|last| bench.open(last).unwrap()); // 1 to 4 s
+        bench.send(begun, query(1)[..9].to_vec(), usize::MAX); // 5 s
+        bench.send(slow, query(1), 5); // 6 s
+        bench.send(begun, query(1)[9..12].to_vec(), usize::MAX); // 7 s: puts nothing off
+        bench.send(used, query(1), usize::MAX); // 8 s
+        assert_eq!(
+            bench.after(7),
+            (vec![idle, begun, slow, used], Some(SECOND))
+        );
+        assert_eq!(bench.after(8), (vec![idle, slow, used], Some(SECOND)));
+        assert_eq!(bench.after(9), (vec![idle, used], Some(2 * SECOND)));
+        assert_eq!(bench.after(11), (vec![used], Some(7 * SECOND)));
+        assert_eq!(bench.after(18), (vec![], None));
+        assert_eq!(bench.counted(), (0, 0, 0, 4));
+        assert!(bench.table.clients.is_empty() && bench.table.by_address.is_empty());
+    }
+
+    #[test]
+    fn answers_taken_make_a_connection_the_last_one_used() {
+        let mut bench = Bench::new(2, 2);
+        let [a, b] = [1, 2].map(|last| bench.open(last).unwrap());
+        bench.send(a, query(1), 5);
+        bench.send(b, query(1), usize::MAX);
+        bench.send(a, query(2), usize::MAX);
+        assert_eq!(bench.open(3), Some(b));
+    }
+
+    #[test]
+    fn octets_held_are_bounded() {
+        const BIG: usize = 60_000;
+        let mut bench = Bench::new(10_000, 10_000);
+        let begun = [vec![0xFF, 0xFF], vec![0; BIG]].concat();
+        let sending = bench.open(1).unwrap();
+        bench.send(sending, queries(0..100), 5);
+        for _ in 0..=MAX_HELD / BIG {
+            let slot = bench.open(1).unwrap();
+            let stream = bench.table.seats[slot].connection.stream();
+            stream.sent.push_back(begun.clone());
+            while bench.table.turn(slot, &mut bench.desk, bench.now)
+                || !bench.table.seats[slot].connection.stream().sent.is_empty()
+            {}
+            assert!(bench.table.held <= MAX_HELD);
+        }
+        assert!(bench.counted().1 > 0);
+        let has_gone = bench.table.state(sending) != State::Sending;
+        assert!(has_gone, "it has waited for the longest");
+        for slot in bench.table.slots() {
+            bench.table.close(slot);
+        }
+        assert_eq!(bench.table.held, 0);
     }
 }
