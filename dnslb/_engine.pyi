@@ -53,7 +53,34 @@ class SettingsData(Protocol):
         """Whether UDP queries whose cookie is not valid get BADCOOKIE."""
     @property
     def keepalive(self) -> int:
-        """What clients are told of how long idle TCP connections are kept, in units of 100 ms."""
+        """How long TCP connections without a query are kept, which clients are told.
+
+        In units of 100 ms; 0 counts as 1.
+        """
+
+@type_check_only
+class TcpData(Protocol):
+    """What TCP clients may take; how long they may be idle is among the settings."""
+
+    @property
+    def connections(self) -> int:
+        """At a time, of all workers together."""
+    @property
+    def per_client(self) -> int:
+        """Of which one client, an IPv4 address or an IPv6 /64, may have so many."""
+    @property
+    def query_timeout(self) -> float:
+        """Seconds for a query to arrive in whole, and for a batch of answers to leave."""
+
+@type_check_only
+class TcpStats(TypedDict):
+    """TCP connections since addresses were bound."""
+
+    accepted: int
+    open: int  # now
+    shed: int  # closed to make room
+    refused: int  # closed at once, because no room could be made
+    timed_out: int  # closed for idleness, or for a query or an answer that took too long
 
 @type_check_only
 class Stats(TypedDict):
@@ -63,6 +90,7 @@ class Stats(TypedDict):
     queries: dict[tuple[str, str], int]  # (transport, rcode): answers sent
     drops: dict[str, int]  # reason: packets that got no answer
     answers: dict[tuple[str, str, str, str], int]  # (zone, service, pool, backend): answers with it
+    tcp: TcpStats
 
 @final
 class Engine:
@@ -88,16 +116,18 @@ class Engine:
         """
 
     def bind(
-        self, listen: Sequence[tuple[str, int]], workers: int, connections: int = 1024
+        self, listen: Sequence[tuple[str, int]], workers: int, tcp: TcpData | None = None
     ) -> list[tuple[str, int]]:
         """Take UDP and TCP sockets on each address, `workers` of them, and return what was bound.
 
         Port 0 becomes one free port, the same for UDP and TCP.
 
-        Each worker keeps up to `connections` TCP connections, at least one. When it has them all, a
-        new one takes the place of the one that has been idle for the longest time. One client, an
-        IPv4 address or an IPv6 /64, has at most a quarter of them, or 8 if that is more; what it
-        opens beyond that is closed at once.
+        `tcp` is by default 1,024 connections, 256 of them for one client, and 5 seconds. When all
+        are taken, a new one takes the place of the worker's connection that has gone without a
+        query for the longest time; one with an answer on its way goes only if all have one. A
+        client that has its share gives up a connection of its own in the same way, except that
+        answers on their way are never given up: when there is nothing else, the new connection is
+        closed at once.
 
         Raises:
             OSError: an address that cannot be had, as its `filename`; no socket is kept.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from dnslb._engine import Engine
-    from dnslb.config.model import BackendId, Config, Pool, Service, ServiceId, Settings
+    from dnslb.config.model import BackendId, Config, Pool, Service, ServiceId
     from dnslb.health.standing import Standing
     from dnslb.policy.plan import ServicePlan
 
@@ -37,9 +37,6 @@ COALESCE: Final = 0.02
 
 RETRY: Final = 1.0
 """Seconds until a publish that failed is tried again."""
-
-IDLE_TCP: Final = 100
-"""How long the engine keeps an idle TCP connection, in units of 100 ms (RFC 7828)."""
 
 log = logging.getLogger("dnslb.publish")
 
@@ -53,11 +50,12 @@ class EngineSettings:
     version: bytes | None
     cookie_secrets: tuple[bytes, ...]
     cookies_required: bool
-    keepalive: int  # in units of 100 ms
+    keepalive: int  # how long idle TCP connections are kept, in units of 100 ms
 
     @classmethod
-    def of(cls, settings: Settings, secret: bytes) -> EngineSettings:
-        """`settings` as the engine takes them; `secret` is for cookies when none is configured."""
+    def of(cls, config: Config, secret: bytes) -> EngineSettings:
+        """Those of `config` as the engine takes them; `secret` is for cookies without one."""
+        settings = config.settings
         cookies = settings.cookies
         return cls(
             udp_payload=settings.udp_payload,
@@ -65,7 +63,7 @@ class EngineSettings:
             version=settings.version,
             cookie_secrets=(cookies.secrets or (secret,)) if cookies else (),
             cookies_required=cookies is not None and cookies.required,
-            keepalive=IDLE_TCP,
+            keepalive=round(config.tcp.idle_timeout * 10),
         )
 
 
@@ -97,7 +95,7 @@ class Publisher:
         async with self._turn:
             standings = dict(self._standings())
             compiler = Compiler(standings)
-            settings = EngineSettings.of(config.settings, self._own_secret)
+            settings = EngineSettings.of(config, self._own_secret)
             plans = await asyncio.to_thread(_publish_all, self._engine, config, compiler, settings)
             self._holders, self._known, self._plans = _Holders(services), standings, plans
             self._failing.clear()

@@ -16,6 +16,7 @@ import os
 import resource
 import signal
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from dnslb import log as logs
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnslb._engine import Stats
-    from dnslb.config.model import Backend, BackendId, Config
+    from dnslb.config.model import Backend, BackendId, Config, Tcp
 
 __all__ = ["Server", "serve"]
 
@@ -46,9 +47,15 @@ MAX_FILES: Final = 65_536
 RESERVED_FILES: Final = 600
 """Files that TCP clients leave alone: the probes in flight (400), sockets, zones, logs."""
 
-MAX_CONNECTIONS: Final = 1024
+MAX_CONNECTIONS: Final = 16_384
+"""TCP clients at a time unless the operator says otherwise."""
+
 MIN_CONNECTIONS: Final = 16
-"""TCP clients of one worker."""
+"""TCP clients that are served however few files there are."""
+
+PER_CLIENT: Final = 256
+"""TCP connections of one client: what a busy resolver opens, and then some. It never has more than
+a quarter of all."""
 
 log = logging.getLogger("dnslb.server")
 
@@ -118,8 +125,10 @@ class Server:
                 return False
             for warning in warnings:
                 log.warning("%s", warning)
-            if (config.listen, config.workers) != (self.config.listen, self.config.workers):
-                log.warning("listen and workers take effect at the next start")
+            if _at_start(config) != _at_start(self.config):
+                log.warning(
+                    "listen, workers and tcp, except idle_timeout, take effect at the next start"
+                )
             # the old configuration is in force until the new one is published, so both are watched
             both = {backend.id: backend for backend in self.config.backends()}
             both |= {backend.id: backend for backend in config.backends()}
@@ -153,7 +162,7 @@ class Server:
 
     def _bind(self, wanted: Sequence[Listen], workers: int) -> tuple[Listen, ...]:
         addresses = [(str(item.address), item.port) for item in wanted]
-        bound = self._engine.bind(addresses, workers, _connections(workers))
+        bound = self._engine.bind(addresses, workers, _tcp_limits(self.config.tcp))
         return tuple(
             Listen(item.address, port) for item, (_, port) in zip(wanted, bound, strict=True)
         )
@@ -243,21 +252,35 @@ def _raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _connections(workers: int) -> int:
-    """How many TCP clients each worker may have, so that checks and files keep their share."""
+@dataclass(frozen=True, slots=True)
+class TcpLimits:
+    """What `Engine.bind` reads."""
+
+    connections: int
+    per_client: int
+    query_timeout: float
+
+
+def _tcp_limits(tcp: Tcp) -> TcpLimits:
+    """What TCP clients may take, so that checks and files keep their share."""
+    wanted = tcp.connections or MAX_CONNECTIONS
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit == resource.RLIM_INFINITY:
-        return MAX_CONNECTIONS
-    left = (limit - RESERVED_FILES) // workers
-    if left < MAX_CONNECTIONS:
+    left = wanted if limit == resource.RLIM_INFINITY else limit - RESERVED_FILES
+    connections = min(wanted, max(left, MIN_CONNECTIONS))
+    if connections < wanted:
         log.warning(
-            "only %d files may be open, so each of %s serves %d TCP clients at a time; "
+            "only %d files may be open, so %s served at a time; "
             "raise the limit (systemd: LimitNOFILE=)",
             limit,
-            counted(workers, "worker"),
-            max(left, MIN_CONNECTIONS),
+            f"{connections:,} TCP clients are",
         )
-    return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, left))
+    per_client = tcp.per_client or max(1, min(PER_CLIENT, connections // 4))
+    return TcpLimits(connections, per_client, tcp.query_timeout)
+
+
+def _at_start(config: Config) -> tuple[object, ...]:
+    """What is read when the server starts, and only then."""
+    return config.listen, config.workers, replace(config.tcp, idle_timeout=0.0)
 
 
 def _listen_problem(error: OSError) -> str:

@@ -69,6 +69,7 @@ def examine(path: Path) -> Examined:
         log_level=server.log_level,
         log_format=server.log_format,
         settings=server.settings,
+        tcp=server.tcp,
     )
     unsound = tuple(_unsound(config))
     return Examined(None if unsound else config, unsound, warnings)

@@ -43,6 +43,7 @@ __all__ = [
     "Settings",
     "SrvRecord",
     "SvcbRecord",
+    "Tcp",
     "WhenDown",
     "Zone",
 ]
@@ -307,6 +308,16 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Tcp:
+    """What TCP clients may take."""
+
+    connections: int | None = None  # at a time; None: by what files may be open
+    per_client: int | None = None  # None: by connections
+    idle_timeout: float = 10.0  # until a connection without a query is closed
+    query_timeout: float = 5.0  # for a query to arrive, and for its answer to leave
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration."""
 
@@ -318,6 +329,7 @@ class Config:
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     settings: Settings = Settings()
+    tcp: Tcp = Tcp()
 
     def services(self) -> Iterator[Service]:
         """Every service of every zone."""

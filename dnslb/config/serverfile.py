@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 from pydantic import Field, Tag
 
 from dnslb.config.files import read_text
-from dnslb.config.model import DEFAULT_LISTEN, Listen, Settings
+from dnslb.config.model import DEFAULT_LISTEN, Listen, Settings, Tcp
 from dnslb.config.settings import SettingsShape, read_settings
 from dnslb.config.shapes import mapping_or_word
 from dnslb.config.spot import Spot
+from dnslb.config.tcp import TcpShape, read_tcp
 from dnslb.config.tree import YamlError, parse
 from dnslb.config.validate import read_shape
 from dnslb.config.values import Rule, Shape, Text, Texts, items, one_of, wrong
@@ -95,6 +96,7 @@ class ServerShape(SettingsShape):
         description="Folder of what survives a restart, default .dnslb; not in this version.",
     )
     log: LogShape | None = Field(default=None, description="Logging.")
+    tcp: TcpShape | None = Field(default=None, description="What TCP clients may take.")
 
 
 @dataclass(slots=True)
@@ -108,6 +110,7 @@ class ServerRead:
     log_format: Literal["text", "json"] = "text"
     zones: list[tuple[str, Spot]] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
+    tcp: Tcp = field(default_factory=Tcp)
 
 
 def read_server_file(file: Path, report: Report) -> ServerRead | None:
@@ -143,6 +146,8 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
         spot.at("state").on_key().warning("verdicts do not survive a restart in this version")
     result.state = shape.state or result.state
     result.settings = read_settings(shape, spot)
+    if shape.tcp:
+        result.tcp = read_tcp(shape.tcp, spot.at("tcp"))
     at_zones = spot.at("zones")
     result.zones = [(text, at_zones.at(index)) for index, text in items(shape.zones or ["zones"])]
     return result

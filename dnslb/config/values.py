@@ -26,6 +26,7 @@ __all__ = [
     "Interval",
     "Location",
     "Name",
+    "Patience",
     "Port",
     "Rule",
     "Shape",
@@ -231,6 +232,9 @@ Texts = Annotated[
 """One text or a list of them."""
 
 Interval = Annotated[float, Rule(_between(0.05, 86_400, "50ms to 24h"), _DURATION_SCHEMA)]
+Patience = Annotated[float, Rule(_between(0.1, 3600, "100ms to 1h"), _DURATION_SCHEMA)]
+"""How long a client may take."""
+
 Timeout = Annotated[float, Rule(_between(0.01, 3600, "10ms to 1h"), _DURATION_SCHEMA)]
 Ttl = Annotated[
     int,

@@ -6,6 +6,7 @@ import pytest
 from configs import NS, ZONE, good, lines, warned, write
 
 from dnslb.config.load import examine
+from dnslb.config.model import Tcp
 from dnslb.config.serverfile import listen_of
 
 
@@ -43,6 +44,12 @@ def test_all_keys(tmp_path):
     assert [str(listen) for listen in config.listen] == ["127.0.0.1:0", "[::1]:5353"]
     assert config.workers == 3
     assert (config.log_level, config.log_format) == ("debug", "json")
+
+
+def test_what_tcp_clients_may_take(tmp_path):
+    assert good(tmp_path, NS).tcp == Tcp(None, None, 10.0, 5.0)
+    server = "tcp: {connections: 99, per_client: 9, idle_timeout: 500ms, query_timeout: 1m}\n"
+    assert good(tmp_path, NS, server).tcp == Tcp(99, 9, 0.5, 60.0)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +115,19 @@ FORMS = "is no address to listen on; write 192.0.2.1, 192.0.2.1:53, [2001:db8::1
         ),
         ("listen: 53", ['1:9: listen: must be text; quote it: "53"']),
         ("workers: 0", ["1:10: workers: must be auto or a whole number, 1 to 1,024"]),
+        (
+            "tcp: {connections: 5, per_client: 6}",
+            ["1:35: tcp.per_client: is more than all clients together may have: connections is 5"],
+        ),
+        (
+            "tcp: {connections: 0}",
+            ["1:20: tcp.connections: must be a whole number, 1 to 1,000,000"],
+        ),
+        ("tcp: {idle_timeout: 2h}", ["1:21: tcp.idle_timeout: must be 100ms to 1h"]),
+        (
+            "tcp: {query_timeout: 5}",
+            ["1:22: tcp.query_timeout: must be a duration with its unit; write 5s"],
+        ),
         ("workers: many", ["1:10: workers: must be auto or a whole number, 1 to 1,024"]),
         ("zone: x", ['1:1: unknown key "zone"; did you mean "zones"?']),
         ("api: on", ['1:6: api: unknown word "on"; there is off']),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import struct
-from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 
 import pytest
 from dnslib import EDNS0, RCODE, DNSQuestion, DNSRecord
-from harness import PATIENCE, need_engine
+from harness import need_engine
 
 from dnslb.engine import new_engine
 from dnslb.zone.names import from_text
@@ -19,91 +17,12 @@ need_engine()
 
 ORIGIN = from_text("z.example.")
 SOA = RRset(ORIGIN, 6, 300, (ORIGIN * 2 + struct.pack("!5I", 1, 3600, 600, 86400, 60),))
-QUERY = bytes(DNSRecord(q=DNSQuestion("z.example.", 6)).pack())
-FRAMED = struct.pack("!H", len(QUERY)) + QUERY
-SHARE = 8  # the connections that any client may have; the engine's bound
 
 
 def engine_with(*rrsets):
     engine = new_engine()
     engine.publish({}, [SimpleNamespace(origin=ORIGIN, rrsets=[SOA, *rrsets], services=[])])
     return engine
-
-
-@contextmanager
-def running(**limits):
-    """An engine that answers on loopback, and its port."""
-    engine = engine_with()
-    port = engine.bind([("127.0.0.1", 0)], 1, **limits)[0][1]
-    engine.start()
-    try:
-        yield port
-    finally:
-        engine.stop()
-
-
-class Clients:
-    """TCP connections from several addresses of loopback."""
-
-    def __init__(self, port, stack):
-        self.port = port
-        self.stack = stack
-
-    def open(self, last):
-        """A connection from 127.0.0.`last`."""
-        source = (f"127.0.0.{last}", 0)
-        sock = socket.create_connection(("127.0.0.1", self.port), PATIENCE, source)
-        return self.stack.enter_context(sock)
-
-
-def is_served(sock):
-    """Whether the server answers a query, rather than to have closed the connection."""
-    try:
-        sock.sendall(FRAMED)
-        return len(sock.recv(2, socket.MSG_WAITALL)) == 2
-    except (ConnectionResetError, BrokenPipeError):
-        return False
-
-
-def is_closed(sock):
-    """Wait until the server closes an idle connection."""
-    try:
-        return sock.recv(1) == b""
-    except ConnectionResetError:
-        return True
-
-
-def drain(sock):
-    """Read the rest of an answer whose length was read."""
-    sock.recv(65535)
-
-
-def test_a_client_has_its_share_of_the_connections():
-    with running(connections=16) as port, ExitStack() as stack:
-        clients = Clients(port, stack)
-        first = [clients.open(1) for _ in range(SHARE)]
-        assert all(is_served(sock) for sock in first)
-        assert is_closed(clients.open(1)), "one more"
-        assert is_served(clients.open(2)), "another client"
-        first.pop().close()
-        while not is_served(clients.open(1)):  # the server has to see that one has gone
-            pass
-
-
-def test_the_longest_idle_connection_makes_room():
-    with running(connections=3) as port, ExitStack() as stack:
-        clients = Clients(port, stack)
-        socks = [clients.open(last) for last in (1, 2, 3)]
-        assert all(is_served(sock) for sock in socks)
-        drain(socks[0])
-        assert is_served(socks[0]), "is the last one used"
-        newest = clients.open(4)
-        assert is_served(newest)
-        drain(socks[1])
-        assert is_closed(socks[1])
-        for sock in (socks[0], socks[2], newest):
-            drain(sock)
-            assert is_served(sock)
 
 
 def test_the_version_of_edns_comes_before_its_options():
