@@ -20,7 +20,20 @@ if TYPE_CHECKING:
 
     from servers import Server
 
-__all__ = ["BenchError", "Load", "Sample", "measure"]
+__all__ = [
+    "CLIENT_CPU",
+    "QUESTION",
+    "TICKS",
+    "BenchError",
+    "Load",
+    "Sample",
+    "dnsperf",
+    "free_port",
+    "measure",
+    "number",
+    "running",
+    "ticks",
+]
 
 SERVER_CPU: Final = 0
 CLIENT_CPU: Final = 1
@@ -101,26 +114,26 @@ def measure(server: Server, load: Load) -> Sample:
         folder = Path(name)
         queries = folder / "queries"
         queries.write_text(f"{NAME} A\n")
-        port = _free_port()
-        with _running(server, folder, port) as pid:
-            before = _cpu(pid)
-            text = _dnsperf(load, port, queries)
-            after = _cpu(pid)
-    sent, answered = (_number(rf"Queries {what}:\s+(\d+)", text) for what in ("sent", "completed"))
+        port = free_port()
+        with running(server, folder, port) as pid:
+            before = ticks(pid)
+            text = dnsperf(load, port, queries)
+            after = ticks(pid)
+    sent, answered = (number(rf"Queries {what}:\s+(\d+)", text) for what in ("sent", "completed"))
     if not answered or f"NOERROR {answered:.0f} (100.00%)" not in text:
         raise BenchError(f"{server.name} did not answer every query with NOERROR:\n{text}")
-    size = _number(r"response (\d+)", text)
+    size = number(r"response (\d+)", text)
     if size not in {ANSWER_SIZE, ANSWER_SIZE + KEEPALIVE_SIZE * load.tcp}:
         raise BenchError(f"{server.name} answers in {size:.0f} octets, not {ANSWER_SIZE}")
     user, system = (
         (late - early) / TICKS / answered * 1e6 for early, late in zip(before, after, strict=True)
     )
-    rate = _number(r"Queries per second:\s+([\d.]+)", text)
+    rate = number(r"Queries per second:\s+([\d.]+)", text)
     return Sample(int(answered), int(sent - answered), rate, user, system)
 
 
 @contextlib.contextmanager
-def _running(server: Server, folder: Path, port: int) -> Iterator[int]:
+def running(server: Server, folder: Path, port: int) -> Iterator[int]:
     """The server's process while it runs and answers; ended whatever happens."""
     log = folder / "log"
     home = folder / "server"
@@ -161,7 +174,7 @@ def _await_answer(server: Server, process: subprocess.Popen[bytes], port: int, l
     raise BenchError(f"{server.name} does not answer:\n{log.read_text(errors='replace')}")
 
 
-def _dnsperf(load: Load, port: int, queries: Path) -> str:
+def dnsperf(load: Load, port: int, queries: Path) -> str:
     done = subprocess.run(
         ["taskset", "-c", str(CLIENT_CPU), *load.command(port, queries)],
         capture_output=True,
@@ -174,14 +187,14 @@ def _dnsperf(load: Load, port: int, queries: Path) -> str:
     return done.stdout
 
 
-def _cpu(pid: int) -> tuple[int, int]:
+def ticks(pid: int) -> tuple[int, int]:
     """Clock ticks that all threads of a process spent in user mode and in the kernel."""
     # behind the command's name, which may hold anything, fields count from 3 (proc_pid_stat(5))
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[14 - 3]), int(fields[15 - 3])
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with (
         socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
@@ -192,7 +205,7 @@ def _free_port() -> int:
         return port
 
 
-def _number(pattern: str, text: str) -> float:
+def number(pattern: str, text: str) -> float:
     found = re.search(pattern, text)
     if found is None:
         raise BenchError(f"dnsperf's report has no {pattern!r}:\n{text}")

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
+from pathlib import Path
 
 from dnslb._engine import Engine
-from dnslb.config.model import Backend, BackendId, ServiceId
+from dnslb.config.model import Backend, BackendId, Config, ServiceId, Tcp
 from dnslb.policy.plan import Answer, Cycle, ServicePlan
+from dnslb.publisher import EngineSettings
+from dnslb.server import MAX_CONNECTIONS, PER_CLIENT, TcpLimits
 from dnslb.zone.records import RRset
 
 ORIGIN = b"\x07example\x03com\x00"
 NAMESERVER = b"\x03ns1" + ORIGIN
+
+
+TCP = TcpLimits(MAX_CONNECTIONS, PER_CLIENT, Tcp().query_timeout)
+"""Those of a server whose file says nothing of TCP."""
+
+SETTINGS = replace(EngineSettings.of(Config(Path(), {}), b""), cookie_secrets=(), keepalive=740)
+"""Idle connections are kept for 74 s, as gdnsd does, long enough to measure beside them."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,8 @@ def main(port: int) -> None:
     zone = Data(ORIGIN, rrsets, ((b"\x03www" + ORIGIN, www),))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     engine = Engine()
-    engine.publish({www: ServicePlan(a=cycle)}, [zone])
-    engine.bind([("127.0.0.1", port)], 1)
+    engine.publish({www: ServicePlan(a=cycle)}, [zone], SETTINGS)
+    engine.bind([("127.0.0.1", port)], 1, TCP)
     engine.start()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     engine.stop()

@@ -83,6 +83,7 @@ options => {{
   dns_port => {port}
   udp_threads => 1
   tcp_threads => 1
+  tcp_clients_per_thread => 16384
   run_dir => {folder}/run
   state_dir => {folder}/state
 }}
@@ -109,6 +110,8 @@ server:
     listen: 127.0.0.1@{port}
     udp-workers: 1
     tcp-workers: 1
+    tcp-max-clients: 16384
+    tcp-idle-timeout: 74
     background-workers: 1
 database:
     storage: {folder}

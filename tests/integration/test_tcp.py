@@ -142,7 +142,12 @@ def is_closed(sock):
 
 
 def numbers(sock, count):
-    return [answer(sock).header.id for _ in range(count)]
+    """The numbers of the next answers, which are read in whole."""
+    found = []
+    for _ in range(count):
+        message = octets(sock, *struct.unpack("!H", octets(sock, 2)))
+        found += struct.unpack_from("!H", message)
+    return found
 
 
 def test_a_thousand_queries_in_one_write():
@@ -184,9 +189,7 @@ def test_a_client_that_reads_late_gets_everything():
         )
         sender.start()
         assert is_served(other), "others are served meanwhile"
-        for number in range(count):
-            reply = answer(sock)
-            assert (reply.header.id, len(reply.rr)) == (number, 200)
+        assert numbers(sock, count) == list(range(count))
         sender.join()
 
 
