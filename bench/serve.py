@@ -8,26 +8,30 @@ from __future__ import annotations
 
 import signal
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address
-from pathlib import Path
+from types import SimpleNamespace
 
 from dnslb._engine import Engine
-from dnslb.config.model import Backend, BackendId, Config, ServiceId, Tcp
+from dnslb.config.model import Backend, BackendId, ServiceId
 from dnslb.policy.plan import Answer, Cycle, ServicePlan
-from dnslb.publisher import EngineSettings
-from dnslb.server import MAX_CONNECTIONS, PER_CLIENT, TcpLimits
 from dnslb.zone.records import RRset
 
 ORIGIN = b"\x07example\x03com\x00"
 NAMESERVER = b"\x03ns1" + ORIGIN
 
 
-TCP = TcpLimits(MAX_CONNECTIONS, PER_CLIENT, Tcp().query_timeout)
+TCP = SimpleNamespace(connections=16_384, per_client=256, query_timeout=5.0)
 """Those of a server whose file says nothing of TCP."""
 
-SETTINGS = replace(EngineSettings.of(Config(Path(), {}), b""), cookie_secrets=(), keepalive=740)
-"""Idle connections are kept for 74 s, as gdnsd does, long enough to measure beside them."""
+SETTINGS = SimpleNamespace(
+    udp_payload=1232,
+    identity=None,
+    version=None,
+    cookie_secrets=(),
+    cookies_required=False,
+    keepalive=740,  # as gdnsd does, so that there is time to measure beside idle connections
+)
 
 
 @dataclass(frozen=True)
