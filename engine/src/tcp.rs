@@ -119,7 +119,9 @@ impl Loop {
             for slot in mem::take(&mut self.again) {
                 self.turn(slot);
             }
-            self.accept();
+            for slot in self.accept() {
+                self.turn(slot); // its first query is there mostly
+            }
             if self.now.duration_since(reaped) >= REAP {
                 self.desk.worker.reap();
                 reaped = self.now;
@@ -163,10 +165,20 @@ impl Loop {
         if self.table.turn(slot, &mut self.desk, self.now) {
             self.again.push(slot);
         }
+        // Most connections never have to wait until they can be written to.
+        if let Some(stream) = self.table.newly_sending(slot) {
+            let token = Token(self.first + slot);
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            let registry = self.poll.registry();
+            if registry.reregister(stream, token, interest).is_err() {
+                self.table.close(slot); // for want of memory
+            }
+        }
     }
 
-    /// Let in who waits at the doors.
-    fn accept(&mut self) {
+    /// Let in who waits at the doors. Returns the slots of the new connections.
+    fn accept(&mut self) -> Vec<usize> {
+        let mut new = Vec::new();
         let registry = self.poll.registry();
         for door in &mut self.doors {
             if !door.waiting || door.closed_until.is_some_and(|until| self.now < until) {
@@ -183,9 +195,9 @@ impl Loop {
                             continue;
                         };
                         let token = Token(self.first + slot);
-                        let interest = Interest::READABLE | Interest::WRITABLE;
-                        if registry.register(stream, token, interest).is_err() {
-                            self.table.close(slot); // for want of memory
+                        match registry.register(stream, token, Interest::READABLE) {
+                            Ok(()) => new.push(slot),
+                            Err(_) => self.table.close(slot), // for want of memory
                         }
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -201,6 +213,7 @@ impl Loop {
                 }
             }
         }
+        new
     }
 
     /// Answer what has been received, wait a while for clients to take their answers, and end.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
+use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,6 +38,8 @@ struct Seat<S> {
     place: Place,
     client: usize,
     state: State,
+    /// Whether the connection has ever had to wait for its client to take answers.
+    has_sent_late: bool,
 }
 
 #[derive(Default)]
@@ -92,6 +95,7 @@ impl<S: Read + Write> Table<S> {
             place,
             client,
             state: State::Idle,
+            has_sent_late: false,
         });
         self.used(slot, now);
         let stream = self.seats[slot].connection.stream();
@@ -129,7 +133,7 @@ impl<S: Read + Write> Table<S> {
         let before = seat.connection.held();
         let turn = seat.connection.turn(desk);
         self.held = self.held + seat.connection.held() - before;
-        let was = std::mem::replace(&mut seat.state, turn.state);
+        let was = mem::replace(&mut seat.state, turn.state);
         if turn.state == State::Over {
             self.close(slot);
             return false;
@@ -150,6 +154,16 @@ impl<S: Read + Write> Table<S> {
             self.shed(slot);
         }
         turn.again
+    }
+
+    /// The stream of the connection in `slot` if it waits, for the first time, for its client to take
+    /// answers.
+    pub(super) fn newly_sending(&mut self, slot: usize) -> Option<&mut S> {
+        let seat = self.seats.get_mut(slot)?;
+        if seat.state != State::Sending || mem::replace(&mut seat.has_sent_late, true) {
+            return None;
+        }
+        Some(seat.connection.stream())
     }
 
     /// Close the connections whose time is over, those without an answer for the time `keepalive` among
