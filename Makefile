@@ -39,6 +39,8 @@ format: $(TOOLS) ## put every file into its canonical form
 bench: $(BUILT) ## CPU per answered query, beside other servers in the same run
 	cd engine && cargo build --quiet --locked --release --example echo
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/run.py --tcp
+	$(BIN)/python bench/tcp.py
 	$(BIN)/python bench/control.py
 	$(BIN)/python bench/death.py
 

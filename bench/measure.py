@@ -72,14 +72,11 @@ class Load:
     rate: int | None = None  # None: as fast as answers come
     tcp: bool = False
     clients: int = 1  # sockets
-    per_connection: int | None = None  # queries until a client connects anew; None: never
 
     def command(self, port: int, queries: Path) -> list[str]:
         """The command line of dnsperf."""
         mode = ["-m", "tcp"] if self.tcp else []
         limit = [] if self.rate is None else ["-Q", str(self.rate)]
-        if self.per_connection is not None:
-            limit += ["-O", f"num-queries-per-conn={self.per_connection}"]
         return [
             *("dnsperf", *mode, "-s", "127.0.0.1", "-p", str(port), "-d", str(queries), "-e"),
             *("-c", str(self.clients), "-T", "1", "-q", str(self.outstanding)),

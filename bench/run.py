@@ -83,14 +83,11 @@ def _rounds(servers: Sequence[Server], load: Load, count: int) -> list[dict[str,
 
 
 def _loads(options: argparse.Namespace) -> list[Load]:
-    """As fast as answers come, at each rate asked for, and over TCP with short connections too."""
+    """As fast as answers come, and at each rate asked for."""
     base = Load(options.seconds, options.outstanding)
     if options.tcp:
         base = replace(base, tcp=True, clients=options.clients)
-    loads = [base, *(replace(base, rate=rate) for rate in options.rate)]
-    if options.tcp:
-        loads.append(replace(base, per_connection=1))
-    return loads
+    return [base, *(replace(base, rate=rate) for rate in options.rate)]
 
 
 def _unfit() -> str:
