@@ -15,6 +15,10 @@ const BACKLOG: i32 = 1024;
 /// What the socket holds while a worker is busy; the kernel gives as much as its limit allows.
 const BUFFER: usize = 4 << 20;
 
+/// What the kernel keeps of answers that a TCP client does not take: two of the longest, and no such
+/// megabytes as it would give a client that asks for much and reads nothing.
+const UNSENT: usize = 128 << 10;
+
 /// An address that cannot be had.
 #[derive(Debug, Error)]
 #[error("{address}: {source}")]
@@ -62,7 +66,8 @@ impl Sockets {
                     any: bound.ip().is_unspecified(),
                 });
                 let listener = open(bound, Type::STREAM, true).map_err(fail)?;
-                // for what it accepts: answers leave when they are there, gathered already
+                // What it accepts inherits both; answers are gathered already when they are sent.
+                let _ = listener.set_send_buffer_size(UNSENT);
                 listener.set_tcp_nodelay(true).map_err(fail)?;
                 listener.listen(BACKLOG).map_err(fail)?;
                 listeners.push(listener.into());
