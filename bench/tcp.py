@@ -72,7 +72,7 @@ class Others:
     def __str__(self) -> str:
         sent = self.lost + self.answered
         if not self.answered:
-            return f"all of {sent:,} lost"
+            return "no answer"
         return f"{self.lost} of {sent:,} lost, p99 {self.p99:,.0f} µs"
 
 
@@ -85,14 +85,15 @@ def main() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     servers = [server for server in SERVERS if server.name != "echo" and not server.missing()]
+    command = " ".join(["python", "bench/tcp.py", *sys.argv[1:]])
+    print(environment(servers, command), end="\n\n", flush=True)
     try:
         parts = options.only or PARTS
-        tables = [PARTS[part](servers, options.rounds) for part in parts]
+        for part in parts:
+            print(PARTS[part](servers, options.rounds), end="\n\n", flush=True)
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
-    command = " ".join(["python", "bench/tcp.py", *sys.argv[1:]])
-    print("\n\n".join([environment(servers, command), *tables]))
     return 0
 
 
@@ -223,6 +224,8 @@ def _others(load: Load, port: int, queries: Path) -> Others:
     done = subprocess.run(
         [*load.command(port, queries), "-v"], capture_output=True, text=True, check=False
     )
+    if "all sockets reported failure" in done.stderr:
+        return Others(0, 0, float("inf"))  # not one connection came to be
     if done.returncode != 0:
         raise BenchError(f"dnsperf failed:\n{done.stdout[-1000:]}{done.stderr}")
     lines = [line for line in done.stdout.splitlines() if line.startswith("> NOERROR")]
