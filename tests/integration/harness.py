@@ -186,7 +186,11 @@ def ask(
                 return DNSRecord.parse(stream.read(struct.unpack("!H", stream.read(2))[0]))
     with client(port) as sock:
         sock.send(question.pack())
-        return DNSRecord.parse(sock.recv(4096))
+        reply = DNSRecord.parse(sock.recv(4096))
+    if not reply.header.qr:
+        # where nobody listens yet, the system may give a client that very port, and it hears itself
+        raise ConnectionRefusedError
+    return reply
 
 
 def until(condition: Callable[[], bool]) -> None:
