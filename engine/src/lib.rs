@@ -8,6 +8,7 @@
 //! server    sockets, threads, publishing
 //! udp, tcp  carry packets      worker    one thread's share: snapshot, counters, dice
 //! respond   packet in, answer out: pure      reply, chain   the response in the making
+//! rrl/      what is beyond the rate that a network has a right to
 //! settings  how answers look in general     cookie   who has shown that it receives what we send
 //! lookup    owner name → zone content      select   plan → leaf
 //! zones     what zones compile to          plan     what plans compile to
@@ -20,6 +21,7 @@ pub mod lookup;
 pub mod plan;
 mod reply;
 pub mod respond;
+pub mod rrl;
 pub mod select;
 pub mod server;
 pub mod settings;

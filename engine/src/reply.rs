@@ -7,10 +7,10 @@
 )]
 
 use crate::stats::Counters;
-use crate::wire::edns::{Ede, Options};
+use crate::wire::edns::{self, Ede, Options};
 use crate::wire::query::{Head, Query};
 use crate::wire::writer::{Full, Writer};
-use crate::wire::{HEADER, MAX_MESSAGE, Rcode};
+use crate::wire::{HEADER, MAX_MESSAGE, Rcode, name};
 use crate::zones::{Delegation, Node, Set, Zone, Zones};
 
 const QR: u16 = 0x8000;
@@ -37,6 +37,8 @@ pub enum Kind {
 pub struct Answered {
     /// Its octets.
     pub length: usize,
+    /// Those before OPT, which comes last.
+    pub opt: usize,
     /// What kind it is.
     pub kind: Kind,
     /// What it is about: the number of the name that answers, which is the wildcard's for all names that
@@ -195,6 +197,7 @@ impl<'q, 'w> Reply<'q, 'w> {
     pub(crate) fn finish(mut self, id: u16, counters: &Counters) -> Option<Answered> {
         let rcode = self.rcode as u8;
         self.writer.release();
+        let opt = self.writer.position();
         if let Some(edns) = &self.query.edns {
             edns.write(&mut self.writer, rcode, self.payload, &self.options)
                 .ok()?;
@@ -211,6 +214,7 @@ impl<'q, 'w> Reply<'q, 'w> {
         counters.answered(self.rcode);
         Some(Answered {
             length: self.writer.position(),
+            opt,
             kind: self.kind,
             subject: self.subject,
             vouched: self.vouched,
@@ -232,10 +236,40 @@ impl Answered {
         counters.answered(rcode);
         Some(Self {
             length: HEADER,
+            opt: HEADER,
             kind: Kind::Error,
             subject: 0,
             vouched: false,
         })
+    }
+
+    /// Cut the response in `out` down to header, question and the options that clients cannot do without.
+    /// It is truncated, unless it has no records anyway: an error says the same by TCP.
+    ///
+    /// Returns its length: that of the query, plus 16 octets of a server cookie where the query brought
+    /// none.
+    pub(crate) fn bare(&self, out: &mut [u8]) -> Option<usize> {
+        let message = out.get_mut(..self.length)?;
+        let (head, body) = message.split_at_mut_checked(HEADER)?;
+        let [_, _, flags, _, _, questions, counts @ ..] = head else {
+            return None;
+        };
+        if self.kind != Kind::Error {
+            *flags |= (TC >> 8) as u8;
+        }
+        let question = match questions {
+            0 => 0,
+            _ => name::length(body)?.checked_add(4)?,
+        };
+        counts.fill(0);
+        let end = HEADER.checked_add(question)?;
+        if self.opt == self.length {
+            return Some(end);
+        }
+        *counts.last_mut()? = 1;
+        let kept = edns::trim(message.get_mut(self.opt..)?)?;
+        message.copy_within(self.opt..self.opt.checked_add(kept)?, end);
+        end.checked_add(kept)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::cookie::Cookies;
+use crate::rrl::Limits;
 
 /// The largest UDP payload that is sent unless the operator says otherwise: it passes everywhere
 /// unfragmented (RFC 9715).
@@ -31,6 +32,8 @@ pub struct Settings {
     pub cookies: Option<Cookies>,
     /// How long an idle TCP connection is kept, in `KEEPALIVE_UNIT`s (RFC 7828).
     pub keepalive: u16,
+    /// Response-rate limiting; None: answers by UDP are as many as queries.
+    pub rrl: Option<Limits>,
 }
 
 impl Default for Settings {
@@ -41,6 +44,7 @@ impl Default for Settings {
             version: None,
             cookies: None,
             keepalive: 100,
+            rrl: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::rrl::{Limited, Noted};
 use crate::wire::Rcode;
 
 /// How a packet came.
@@ -35,6 +36,11 @@ pub enum Drop {
     Response,
     /// Longer than any query, so it was not received in full.
     Oversize,
+    /// From port 0, or from the very address and port that it came to: answering goes nowhere or in
+    /// circles.
+    Source,
+    /// The answer is beyond the rate of the client's network.
+    Rate,
     /// The operating system did not take the answer.
     Unsent,
     /// A worker failed and was started anew; packets it held are lost.
@@ -43,10 +49,12 @@ pub enum Drop {
 
 impl Drop {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Short,
         Self::Response,
         Self::Oversize,
+        Self::Source,
+        Self::Rate,
         Self::Unsent,
         Self::Failed,
     ];
@@ -58,6 +66,8 @@ impl Drop {
             Self::Short => "short",
             Self::Response => "response",
             Self::Oversize => "oversize",
+            Self::Source => "source",
+            Self::Rate => "rate",
             Self::Unsent => "unsent",
             Self::Failed => "failed",
         }
@@ -93,6 +103,8 @@ pub struct Counters {
     transport: Transport,
     rcodes: [Counter; Rcode::ALL.len()],
     drops: [Counter; Drop::ALL.len()],
+    limited: [Counter; Limited::ALL.len()],
+    noted: Noted,
     tallies: Box<[OnceLock<Box<[Counter]>>]>,
 }
 
@@ -104,6 +116,8 @@ impl Counters {
             transport,
             rcodes: Default::default(),
             drops: Default::default(),
+            limited: Default::default(),
+            noted: Noted::new(),
             tallies: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
         }
     }
@@ -136,6 +150,22 @@ impl Counters {
         }
     }
 
+    /// Count an answer beyond the rate by what becomes of it.
+    pub fn limited(&self, fate: Limited) {
+        if let Some(counter) = self.limited.get(fate as usize) {
+            counter.bump();
+        }
+        if fate == Limited::Dropped {
+            self.dropped(Drop::Rate);
+        }
+    }
+
+    /// The networks that the worker has limited lately.
+    #[must_use]
+    pub fn noted(&self) -> &Noted {
+        &self.noted
+    }
+
     /// Count an answer that carries the backend of this tally.
     #[inline]
     pub fn tally(&self, index: u32) {
@@ -159,6 +189,12 @@ impl Counters {
     #[must_use]
     pub fn drops(&self, place: usize) -> u64 {
         self.drops.get(place).map_or(0, Counter::read)
+    }
+
+    /// How many answers beyond the rate became `Limited::ALL[place]`.
+    #[must_use]
+    pub fn limits(&self, place: usize) -> u64 {
+        self.limited.get(place).map_or(0, Counter::read)
     }
 
     /// How many answers carried the backend of this tally.

@@ -2,16 +2,17 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::respond::{Arrival, respond};
+use crate::respond::{Answered, Arrival, respond};
+use crate::rrl::{Budgets, Limited, Limits};
 use crate::select::Dice;
 use crate::settings::KEEPALIVE_UNIT;
 use crate::snapshot::Snapshot;
-use crate::stats::Counters;
+use crate::stats::{Counters, Transport};
 
 /// How long a worker waits when the system is out of memory or descriptors, or after a fault of our
 /// own, so that what lasts does not spin.
@@ -24,6 +25,9 @@ pub struct Shared {
     pub current: ArcSwap<Snapshot>,
     /// Set once, when the engine stops.
     pub stopping: AtomicBool,
+    /// Who has had how many answers; made when a snapshot first limits them, and kept from then on, so
+    /// that a reload forgives nobody.
+    pub budgets: OnceLock<Budgets>,
     /// Snapshots that workers may still look at; their last references are dropped by `reap`, so that
     /// no packet waits for it.
     retired: Mutex<Vec<Arc<Snapshot>>>,
@@ -110,7 +114,8 @@ impl Worker {
         &self.counters
     }
 
-    /// Answer one packet from the snapshot of the last `refresh`; see `respond`.
+    /// Answer one packet from the snapshot of the last `refresh`; see `respond`. Answers by UDP are
+    /// limited in their rate, where the snapshot says so.
     #[inline]
     pub fn respond(&mut self, client: IpAddr, packet: &[u8], out: &mut [u8]) -> Option<usize> {
         let arrival = Arrival {
@@ -125,12 +130,50 @@ impl Worker {
             packet,
             out,
         )?;
-        Some(answered.length)
+        match &self.snapshot.settings.rrl {
+            Some(limits) if self.counters.transport() == Transport::Udp => {
+                let (shared, counters) = (&self.shared, &self.counters);
+                let dice = &mut self.dice;
+                limit(limits, shared, counters, dice, arrival, &answered, out)
+            }
+            _ => Some(answered.length),
+        }
+    }
+}
+
+/// Charge an answer to its client's network. Returns what is left of it to be sent.
+fn limit(
+    limits: &Limits,
+    shared: &Shared,
+    counters: &Counters,
+    dice: &mut Dice,
+    arrival: Arrival,
+    answered: &Answered,
+    out: &mut [u8],
+) -> Option<usize> {
+    let Arrival { client, now } = arrival;
+    let whole = Some(answered.length);
+    if answered.vouched || limits.exempts(client) {
+        return whole;
+    }
+    let Some(budgets) = shared.budgets.get() else {
+        return whole;
+    };
+    let Some(class) = budgets.charge(limits, client, answered, now) else {
+        return whole;
+    };
+    counters.noted().note(limits, client, class, now);
+    let fate = limits.fate(dice.roll());
+    counters.limited(fate);
+    match fate {
+        Limited::Passed => whole,
+        Limited::Truncated => answered.bare(out),
+        Limited::Dropped => None,
     }
 }
 
 /// Milliseconds since 1970.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as u64)

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -17,11 +18,12 @@ pub use publisher::{BackendKey, PublishError};
 pub use sockets::ListenError;
 
 use crate::plan::{ServiceKey, ServiceSpec};
+use crate::rrl::{Class, Network};
 use crate::settings::Settings;
 use crate::stats::{Counters, Drop, Transport};
 use crate::tcp::{Census, Gate, Limits};
 use crate::wire::MAX_MESSAGE;
-use crate::worker::{PAUSE, Shared, Worker};
+use crate::worker::{PAUSE, Shared, Worker, now};
 use crate::zones::ZoneSpec;
 use crate::{tcp, udp};
 use publisher::Publisher;
@@ -52,6 +54,8 @@ pub struct Stats {
     pub queries: HashMap<(&'static str, &'static str), u64>,
     /// Packets without an answer, by reason.
     pub drops: HashMap<&'static str, u64>,
+    /// Answers beyond the rate, by what became of them.
+    pub limited: HashMap<&'static str, u64>,
     /// Answers by service and backend.
     pub answers: HashMap<BackendKey, u64>,
     /// TCP connections.
@@ -227,6 +231,12 @@ impl Server {
         }
     }
 
+    /// The networks that were limited within the last `within`, each with how many answers were.
+    pub fn limited(&self, within: Duration) -> HashMap<(Network, Class), u64> {
+        let since = now().saturating_sub(within.as_millis() as u64);
+        lock(&self.publisher).limited(since)
+    }
+
     /// Answer what has been received, close the sockets and join the threads. Does nothing twice.
     pub fn stop(&self) {
         let life = std::mem::replace(&mut *lock(&self.life), Life::Stopped);
@@ -302,7 +312,7 @@ fn seed() -> u64 {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
     use crate::wire::name;

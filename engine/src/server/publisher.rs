@@ -7,6 +7,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::plan::{self, PlanError, Plans, ServiceKey, ServicePlan, ServiceSpec, SlotCache};
+use crate::rrl::{Budgets, Class, Limited, Network};
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use crate::stats::{Counters, Drop, Transport};
@@ -115,6 +116,9 @@ impl Publisher {
         let generation = current.generation + 1;
         let settings = settings.map_or_else(|| Arc::clone(&current.settings), Arc::new);
         drop(current);
+        if settings.rrl.is_some() {
+            shared.budgets.get_or_init(Budgets::default);
+        }
         shared.swap(Arc::new(Snapshot {
             generation,
             zones: compiled,
@@ -145,6 +149,9 @@ impl Publisher {
             for (place, reason) in Drop::ALL.iter().enumerate() {
                 *stats.drops.entry(reason.name()).or_default() += counters.drops(place);
             }
+            for (place, fate) in Limited::ALL.iter().enumerate() {
+                *stats.limited.entry(fate.name()).or_default() += counters.limits(place);
+            }
         }
         for ((zone, service), places) in &self.tallies.places {
             for ((pool, name), &place) in places {
@@ -155,6 +162,20 @@ impl Publisher {
             }
         }
         stats
+    }
+
+    /// The networks that were limited at `since` or later, in milliseconds since 1970, each with how
+    /// many answers are known of.
+    pub(super) fn limited(&self, since: u64) -> HashMap<(Network, Class), u64> {
+        let mut all = HashMap::new();
+        for sighting in self
+            .counters
+            .iter()
+            .flat_map(|one| one.noted().since(since))
+        {
+            *all.entry((sighting.network, sighting.class)).or_default() += sighting.count;
+        }
+        all
     }
 }
 

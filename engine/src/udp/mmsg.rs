@@ -4,7 +4,7 @@
 
 use std::io::{self, ErrorKind};
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 use std::thread;
@@ -37,7 +37,7 @@ pub(super) fn serve(socket: &Socket, any: bool, worker: &mut Worker) -> io::Resu
     if any {
         ask_for_destination(socket)?;
     }
-    let mut batch = Batch::new(any);
+    let mut batch = Batch::new(any, local(socket)?);
     let mut drain = Drain::default();
     loop {
         let stopping = worker.is_stopping();
@@ -62,6 +62,12 @@ pub(super) fn serve(socket: &Socket, any: bool, worker: &mut Worker) -> io::Resu
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The address that a socket is bound to.
+fn local(socket: &Socket) -> io::Result<SocketAddr> {
+    let bound = socket.local_addr()?.as_socket();
+    bound.ok_or_else(|| ErrorKind::AddrNotAvailable.into())
 }
 
 /// Timeouts, signals, and ICMP errors of earlier answers, which concern nobody here.
@@ -123,6 +129,7 @@ struct Batch {
     outgoing: Box<[mmsghdr]>,
     ready: Vec<Ready>,
     any: bool,
+    local: SocketAddr,
 }
 
 /// An answer to send, in the order of the answers' buffers.
@@ -137,7 +144,7 @@ fn boxed<T: Clone>(value: T) -> Box<[T]> {
 }
 
 impl Batch {
-    fn new(any: bool) -> Self {
+    fn new(any: bool, local: SocketAddr) -> Self {
         // SAFETY: all-zero is a valid value of these plain C structures: null pointers and numbers.
         let (peer, vector, header): (sockaddr_in6, iovec, mmsghdr) =
             unsafe { (mem::zeroed(), mem::zeroed(), mem::zeroed()) };
@@ -152,6 +159,7 @@ impl Batch {
             outgoing: boxed(header),
             ready: Vec::with_capacity(BATCH),
             any,
+            local,
         }
     }
 
@@ -203,6 +211,10 @@ impl Batch {
                 continue;
             }
             let client = address(&self.peers[to]);
+            if self.is_senseless(to, client) {
+                worker.counters().dropped(Drop::Source);
+                continue;
+            }
             let packet = &self.packets[to][..(incoming.msg_len as usize).min(MAX_QUERY)];
             let out = &mut self.answers[self.ready.len()];
             let Some(length) = worker.respond(client, packet, out) else {
@@ -213,6 +225,30 @@ impl Batch {
             }
             self.ready.push(Ready { to, length });
         }
+    }
+
+    /// Whether an answer to the packet could not arrive, or would come back to ourselves.
+    #[inline]
+    fn is_senseless(&self, packet: usize, client: IpAddr) -> bool {
+        // a sockaddr_in has its port where a sockaddr_in6 has
+        let port = u16::from_be(self.peers[packet].sin6_port);
+        port == 0 || port == self.local.port() && client == self.destination(packet)
+    }
+
+    /// Which of our addresses the packet was sent to.
+    #[cold]
+    fn destination(&self, packet: usize) -> IpAddr {
+        let bound = self.local.ip();
+        if !self.any || self.incoming[packet].msg_hdr.msg_controllen == 0 {
+            return bound;
+        }
+        let data = &self.controls[packet].0[CONTROL_DATA..];
+        match bound {
+            // behind interface and local address of in_pktinfo
+            IpAddr::V4(_) => data[8..].first_chunk::<4>().map(|&octets| octets.into()),
+            IpAddr::V6(_) => data.first_chunk::<16>().map(|&octets| octets.into()),
+        }
+        .unwrap_or(bound)
     }
 
     /// Send the answers; one that the system refuses is counted and does not hold up the rest.

@@ -171,6 +171,54 @@ mod tests {
         answers_what_it_should(|socket, worker| mmsg::serve(socket, false, worker));
     }
 
+    /// Send from the very socket that serves, so that each packet comes from where it goes to.
+    fn ignores_itself(serve: fn(&Socket, &mut Worker, bool) -> io::Result<()>, any: bool) {
+        let shared = Arc::new(Shared::default());
+        let counters = Arc::new(Counters::new(Transport::Udp));
+        let mut worker = Worker::new(&shared, &counters, 1);
+        let local = if any {
+            Ipv4Addr::UNSPECIFIED
+        } else {
+            Ipv4Addr::LOCALHOST
+        };
+        let own = UdpSocket::bind((local, 0)).unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, own.local_addr().unwrap().port()));
+        let socket = Socket::from(own.try_clone().unwrap());
+        socket.set_read_timeout(Some(IDLE)).unwrap();
+        let thread = thread::spawn(move || serve(&socket, &mut worker, any));
+        own.send_to(QUERY, address).unwrap();
+        // the same port at another address is somebody else
+        if !any {
+            let other = (Ipv4Addr::new(127, 0, 0, 2), address.port());
+            ask(&UdpSocket::bind(other).unwrap(), address);
+        }
+        ask(&UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), address);
+        shared.stopping.store(true, Ordering::Release);
+        thread.join().unwrap().unwrap();
+        let answered = if any { 1 } else { 2 };
+        assert_eq!(counters.rcode(Rcode::ServFail.place()), answered);
+        assert_eq!(counters.drops(Drop::Source as usize), 1);
+    }
+
+    fn ask(client: &UdpSocket, address: SocketAddr) {
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.send_to(QUERY, address).unwrap();
+        assert_eq!(client.recv(&mut [0; 512]).unwrap(), QUERY.len());
+    }
+
+    #[test]
+    fn the_portable_loop_ignores_itself() {
+        ignores_itself(|socket, worker, _| portable::serve(socket, worker), false);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_batching_loop_ignores_itself() {
+        for any in [false, true] {
+            ignores_itself(|socket, worker, any| mmsg::serve(socket, any, worker), any);
+        }
+    }
+
     /// A connected client takes answers from the address that it asked, and from no other.
     #[cfg(target_os = "linux")]
     #[test]

@@ -14,6 +14,7 @@ use super::{Drain, MAX_QUERY};
 /// Answer on `socket` until the engine stops, and then, for a while, what has been received by then.
 pub(super) fn serve(socket: &Socket, worker: &mut Worker) -> io::Result<()> {
     let socket: UdpSocket = socket.try_clone()?.into();
+    let local = socket.local_addr()?;
     let mut packet = [0; MAX_QUERY + 1];
     let mut out = [0; MAX_UDP_PAYLOAD as usize];
     let mut drain = Drain::default();
@@ -36,6 +37,8 @@ pub(super) fn serve(socket: &Socket, worker: &mut Worker) -> io::Result<()> {
         worker.refresh();
         if length > MAX_QUERY {
             worker.counters().dropped(Drop::Oversize);
+        } else if peer.port() == 0 || peer == local {
+            worker.counters().dropped(Drop::Source);
         } else if let Some(length) = worker.respond(peer.ip(), &packet[..length], &mut out)
             && socket.send_to(&out[..length], peer).is_err()
         {

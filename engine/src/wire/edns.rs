@@ -225,6 +225,28 @@ impl Options<'_> {
     }
 }
 
+/// Cut a response's OPT record down to the options without which its sender would not take it for the
+/// answer to its query: ECS, with scope 0, and the cookie, which `Options::write` puts first. Returns
+/// the octets left.
+pub(crate) fn trim(opt: &mut [u8]) -> Option<usize> {
+    let (head, mut rest) = opt.split_at_mut_checked(OPT)?;
+    let mut kept = 0_usize;
+    while let Some((code, after)) = take_u16(rest) {
+        let length = usize::from(take_u16(after)?.0);
+        let (value, after) = rest.get_mut(OPTION..)?.split_at_mut_checked(length)?;
+        match code {
+            option::ECS => *value.get_mut(3)? = 0, // behind FAMILY and SOURCE PREFIX-LENGTH
+            option::COOKIE => {}
+            _ => break,
+        }
+        kept = kept.saturating_add(OPTION).saturating_add(length);
+        rest = after;
+    }
+    let (_, length) = head.split_last_chunk_mut()?;
+    *length = u16::try_from(kept).ok()?.to_be_bytes();
+    OPT.checked_add(kept)
+}
+
 impl Ecs {
     fn parse(value: &[u8]) -> Result<Self, Malformed> {
         let (family, rest) = take_u16(value).ok_or(Malformed)?;

@@ -1,0 +1,147 @@
+//! Budgets: how much of its rate each network has used.
+//!
+//! A budget is one number, the time until which it is spent (GCRA, ITU-T I.371): each answer moves it on
+//! by the pace's period, and an answer that would find it further ahead than the burst allows is beyond
+//! the rate.
+//!
+//! All workers share one table, so that a rate holds however the kernel spreads a flood over them. It is
+//! a cache of fixed size: eight budgets to a cache line, each one atomic word. What is thrown out for
+//! a new budget is the one that is spent the least, which mostly is not spent at all and loses nothing.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::limits::Pace;
+use super::{Class, Limits};
+use crate::plan::mix;
+use crate::reply::Answered;
+
+/// Cache lines of the table: 4 MiB, half a million budgets. An answer occupies a budget for one period,
+/// so a million answers a second, each to a network of its own, hold 50,000 at 20 a second.
+const LINES: usize = 1 << 16;
+
+/// Budgets in a cache line.
+const WAYS: usize = 8;
+
+/// Bits of an entry that hold the time, in microseconds; the others tell whose it is.
+const TIME_BITS: u32 = 40;
+const TIME: u64 = (1 << TIME_BITS) - 1;
+
+/// No budget is ever spent further ahead than this, in microseconds; what seems to be is long past, as
+/// times are kept modulo 2^40, or was made before the clock was set back.
+const HORIZON: u64 = 1 << 26;
+
+/// How often an entry that other workers change meanwhile is tried again.
+const ATTEMPTS: usize = 8;
+
+/// A cache line of budgets.
+#[derive(Default)]
+#[repr(align(64))]
+struct Line([AtomicU64; WAYS]);
+
+/// The budgets of all networks.
+pub struct Budgets {
+    lines: Box<[Line]>,
+    /// Keyed at random, so that nobody can aim at a line.
+    keyed: RandomState,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self::with_lines(LINES)
+    }
+}
+
+impl Budgets {
+    /// Budgets in so many cache lines, a power of two.
+    fn with_lines(lines: usize) -> Self {
+        Self {
+            lines: (0..lines).map(|_| Line::default()).collect(),
+            keyed: RandomState::new(),
+        }
+    }
+
+    /// Charge `answered` to `client` at `now`, in milliseconds since 1970. Returns the class whose rate
+    /// it is beyond.
+    #[inline]
+    pub fn charge(
+        &self,
+        limits: &Limits,
+        client: IpAddr,
+        answered: &Answered,
+        now: u64,
+    ) -> Option<Class> {
+        let now = now.wrapping_mul(1000);
+        let class = Class::from(answered.kind);
+        let total = self.keyed.hash_one(limits.network(client));
+        // who does not know `total` knows nothing about the sum, and so not where this leads
+        let subject = (class as u64).wrapping_add(1) << 32 | u64::from(answered.subject);
+        let subject = mix(total.wrapping_add(subject));
+        if !self.take(subject, now, limits.pace(class)) {
+            Some(class)
+        } else if !self.take(total, now, limits.pace(Class::Total)) {
+            Some(Class::Total)
+        } else {
+            None
+        }
+    }
+
+    /// Take one answer from the budget of `key`; false when it is spent.
+    #[inline]
+    fn take(&self, key: u64, now: u64, pace: Pace) -> bool {
+        let place = (key as usize) & self.lines.len().wrapping_sub(1);
+        let Some(line) = self.lines.get(place) else {
+            return true;
+        };
+        let owner = key & !TIME;
+        for _ in 0..ATTEMPTS {
+            let Some((way, entry, ahead)) = line.find(owner, now) else {
+                return true;
+            };
+            if ahead > pace.tolerance {
+                return false;
+            }
+            let spent = now.wrapping_add(ahead).wrapping_add(pace.period) & TIME;
+            let swapped =
+                way.compare_exchange(entry, owner | spent, Ordering::Relaxed, Ordering::Relaxed);
+            if swapped.is_ok() {
+                return true;
+            }
+        }
+        false // so many workers spend this budget at this moment
+    }
+}
+
+impl Line {
+    /// The budget of `owner`: its place, what stands there, and how far ahead of `now` it is spent; or
+    /// the place to put it, where the budget that is spent the least stands.
+    #[inline]
+    fn find(&self, owner: u64, now: u64) -> Option<(&AtomicU64, u64, u64)> {
+        let mut least = None;
+        for way in &self.0 {
+            let entry = way.load(Ordering::Relaxed);
+            let ahead = ahead(entry, now);
+            if entry & !TIME == owner {
+                return Some((way, entry, ahead));
+            }
+            if least.is_none_or(|(_, _, other)| ahead < other) {
+                least = Some((way, entry, ahead));
+            }
+        }
+        least.map(|(way, entry, _)| (way, entry, 0))
+    }
+}
+
+/// How far ahead of `now` a budget is spent.
+#[inline]
+fn ahead(entry: u64, now: u64) -> u64 {
+    let ahead = entry.wrapping_sub(now) & TIME;
+    if ahead < HORIZON { ahead } else { 0 }
+}
