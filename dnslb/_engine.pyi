@@ -5,6 +5,7 @@ and never calls back into Python. Every method may be called from any thread.
 """
 
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol, TypedDict, final, type_check_only
 
 from typing_extensions import Self
@@ -57,6 +58,36 @@ class SettingsData(Protocol):
 
         In units of 100 ms; 0 counts as 1.
         """
+    @property
+    def rrl(self) -> RateLimitData | None:
+        """Limits of the rate of answers by UDP; None: there are none."""
+
+@type_check_only
+class RateLimitData(Protocol):
+    """How many answers by UDP a client's network gets."""
+
+    @property
+    def log_only(self) -> bool:
+        """Whether answers beyond the rate are counted, but sent as they are."""
+    @property
+    def rates(self) -> Sequence[int]:
+        """Answers a second to one network, each 1 to 100,000.
+
+        They are: with records, NODATA, NXDOMAIN, referrals and errors, each about one subject; and
+        of all kinds together.
+        """
+    @property
+    def burst(self) -> int:
+        """Milliseconds, 0 to 60,000, whose answers may come at once; one always may."""
+    @property
+    def slip(self) -> int:
+        """One of so many answers beyond the rate, up to 255, is truncated; 0: all are dropped."""
+    @property
+    def prefix(self) -> tuple[int, int]:
+        """Leading bits of IPv4 and IPv6 addresses that make a network."""
+    @property
+    def exempt(self) -> Sequence[tuple[IPv4Address | IPv6Address, int]]:
+        """Networks, by address and leading bits, whose clients are not limited."""
 
 @type_check_only
 class TcpData(Protocol):
@@ -87,8 +118,9 @@ class Stats(TypedDict):
     """Counters since the engine was made, summed over all workers."""
 
     generation: int
-    queries: dict[tuple[str, str], int]  # (transport, rcode): answers sent
+    queries: dict[tuple[str, str], int]  # (transport, rcode): answers made
     drops: dict[str, int]  # reason: packets that got no answer
+    limited: dict[str, int]  # fate (dropped, truncated, passed): answers beyond the rate
     answers: dict[tuple[str, str, str, str], int]  # (zone, service, pool, backend): answers with it
     tcp: TcpStats
 
@@ -149,6 +181,14 @@ class Engine:
 
     def stats(self) -> Stats:
         """Read the counters. Queries put to `answer` count as well."""
+
+    def limited(self, within: float) -> dict[tuple[str, str], int]:
+        """The networks that had an answer beyond their rate within so many seconds.
+
+        Keys are as `("192.0.2.0/24", "nxdomain")`; the classes are `answer`, `nodata`, `nxdomain`,
+        `referral`, `error` and `total`. Values are how many answers there were; they begin anew
+        when a network has paused. Of an attack on very many networks only some are told.
+        """
 
     def stop(self) -> None:
         """Answer what has been received, close the sockets and join the threads.

@@ -20,6 +20,7 @@ from dnslb.config.model import Backend
 from dnslb.errors import PlanError
 from dnslb.health.standing import ALWAYS_UP
 from dnslb.policy.compile import Compiler
+from dnslb.ratelimit import EngineRateLimit
 from dnslb.zone.data import engine_zone
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class EngineSettings:
     cookie_secrets: tuple[bytes, ...]
     cookies_required: bool
     keepalive: int  # how long idle TCP connections are kept, in units of 100 ms
+    rrl: EngineRateLimit | None
 
     @classmethod
     def of(cls, config: Config, secret: bytes) -> EngineSettings:
@@ -64,6 +66,7 @@ class EngineSettings:
             cookie_secrets=(cookies.secrets or (secret,)) if cookies else (),
             cookies_required=cookies is not None and cookies.required,
             keepalive=round(config.tcp.idle_timeout * 10),
+            rrl=EngineRateLimit.of(settings.rrl) if settings.rrl else None,
         )
 
 

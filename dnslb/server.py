@@ -27,6 +27,7 @@ from dnslb.engine import new_engine
 from dnslb.errors import ConfigError, ListenError, PlanError
 from dnslb.health.monitor import Monitor
 from dnslb.publisher import Publisher
+from dnslb.ratelimit import LimitLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -72,7 +73,7 @@ class Server:
         self._engine = new_engine()
         self.monitor = Monitor(self._on_change)
         self._publisher = Publisher(self._engine, self.monitor.standings)
-        self._publishing: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
 
     def bind(self) -> None:
@@ -106,7 +107,11 @@ class Server:
         self._engine.start()
         await self._check(self.config.backends())
         await self._publisher.replace(self.config)
-        self._publishing = asyncio.create_task(self._publisher.run(), name="publish")
+        limits = LimitLog(self._engine.limited)
+        self._tasks = [
+            asyncio.create_task(self._publisher.run(), name="publish"),
+            asyncio.create_task(limits.run(), name="limits"),
+        ]
 
     async def reload(self) -> bool:
         """Read the configuration anew and put it in force, all of it or nothing.
@@ -149,10 +154,10 @@ class Server:
 
     async def stop(self) -> None:
         """Answer what has been received, and end everything. Does nothing twice."""
-        if self._publishing:
-            self._publishing.cancel()
-            await asyncio.gather(self._publishing, return_exceptions=True)
-            self._publishing = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
         await asyncio.to_thread(self._engine.stop)
         await self.monitor.close()
 

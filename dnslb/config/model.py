@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
@@ -36,8 +36,11 @@ __all__ = [
     "Listen",
     "Member",
     "MxRecord",
+    "Network",
     "Pool",
     "Prefix",
+    "RateLimit",
+    "Rates",
     "Service",
     "ServiceId",
     "Settings",
@@ -49,6 +52,7 @@ __all__ = [
 ]
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 
 class Family(enum.Enum):
@@ -298,6 +302,30 @@ class Cookies:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """Answers a second to one network: each class about one subject, and all together."""
+
+    answer: int = 20
+    nodata: int = 20
+    nxdomain: int = 20
+    referral: int = 20
+    error: int = 20
+    total: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Response-rate limiting: how many answers by UDP a client's network gets."""
+
+    log_only: bool = False  # whether what is beyond the rate is only counted
+    rates: Rates = Rates()
+    burst: float = 5.0  # seconds whose answers may come at once
+    slip: int = 2  # one of so many answers beyond the rate is truncated; 0: none
+    prefix: Prefix = Prefix()
+    exempt: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """How answers look in general."""
 
@@ -305,6 +333,7 @@ class Settings:
     identity: bytes | None = None  # for NSID and id.server
     version: bytes | None = None  # for version.bind
     cookies: Cookies | None = Cookies()  # None: the option is ignored
+    rrl: RateLimit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How answers look in general: `udp_payload`, `identity` and `cookies` of the server's file."""
+"""How answers look in general: `udp_payload`, `identity`, `cookies`, `rrl` of the server's file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import Field, Tag
 
 from dnslb.config.files import read_text
 from dnslb.config.model import Cookies, Settings
+from dnslb.config.ratelimit import RateLimitKey, read_rate_limit
 from dnslb.config.shapes import mapping_or_word
 from dnslb.config.spot import Spot
 from dnslb.config.values import Flag, Shape, Text, one_of, whole
@@ -74,6 +75,9 @@ class SettingsShape(Shape):
         ]
         | None
     ) = Field(default=None, description="DNS cookies; default on.")
+    rrl: RateLimitKey | None = Field(
+        default=None, description="Response-rate limiting: on, log-only or a mapping; default off."
+    )
 
 
 def read_settings(shape: SettingsShape, spot: Spot) -> Settings:
@@ -94,7 +98,7 @@ def read_settings(shape: SettingsShape, spot: Spot) -> Settings:
         file = shape.cookies.secret_file
         secrets = () if file is None else _secrets(file, spot.at("cookies", "secret_file"))
         settings = replace(settings, cookies=Cookies(secrets, bool(shape.cookies.required)))
-    return settings
+    return replace(settings, rrl=read_rate_limit(shape.rrl, spot.at("rrl")))
 
 
 def _octets(text: str | None, spot: Spot) -> bytes | None:

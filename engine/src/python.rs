@@ -17,6 +17,7 @@ use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 use crate::cookie::{Cookies, Secret};
 use crate::plan::{BackendSpec, Given, NodeSpec, PlanSpec, ServiceKey, ServiceSpec};
+use crate::rrl::{LimitSpec, Limits, MAX_BURST, MAX_RATE};
 use crate::server::{BindError, Server};
 use crate::settings::{MAX_IDENTITY, MAX_UDP_PAYLOAD, Settings};
 use crate::stats::Transport;
@@ -121,6 +122,7 @@ impl Engine {
         dict.set_item("generation", stats.generation)?;
         dict.set_item("queries", stats.queries)?;
         dict.set_item("drops", stats.drops)?;
+        dict.set_item("limited", stats.limited)?;
         dict.set_item("answers", stats.answers)?;
         let tcp = PyDict::new(py);
         tcp.set_item("accepted", stats.tcp.accepted)?;
@@ -130,6 +132,17 @@ impl Engine {
         tcp.set_item("timed_out", stats.tcp.timed_out)?;
         dict.set_item("tcp", tcp)?;
         Ok(dict)
+    }
+
+    fn limited(&self, py: Python<'_>, within: f64) -> HashMap<(String, &'static str), u64> {
+        let within = Duration::try_from_secs_f64(within).unwrap_or_default();
+        let limited = py.detach(|| self.0.limited(within));
+        let told = limited
+            .into_iter()
+            .map(|(((address, bits), class), count)| {
+                ((format!("{address}/{bits}"), class.name()), count)
+            });
+        told.collect()
     }
 
     fn stop(&self, py: Python<'_>) {
@@ -210,7 +223,30 @@ fn read_settings(settings: &Bound<'_, PyAny>) -> PyResult<Settings> {
             required,
         }),
         keepalive: settings.getattr(intern!(py, "keepalive"))?.extract()?,
+        rrl: limits(&settings.getattr(intern!(py, "rrl"))?)?,
     })
+}
+
+fn limits(limits: &Bound<'_, PyAny>) -> PyResult<Option<Limits>> {
+    if limits.is_none() {
+        return Ok(None);
+    }
+    let py = limits.py();
+    let spec = LimitSpec {
+        log_only: limits.getattr(intern!(py, "log_only"))?.extract()?,
+        rates: limits.getattr(intern!(py, "rates"))?.extract()?,
+        burst: limits.getattr(intern!(py, "burst"))?.extract()?,
+        slip: limits.getattr(intern!(py, "slip"))?.extract()?,
+        prefix: limits.getattr(intern!(py, "prefix"))?.extract()?,
+        exempt: limits.getattr(intern!(py, "exempt"))?.extract()?,
+    };
+    let within = |rate: &u32| (1..=MAX_RATE).contains(rate);
+    if !spec.rates.iter().all(within) || spec.burst > MAX_BURST {
+        return Err(PyValueError::new_err(format!(
+            "rates are 1 to {MAX_RATE} answers a second, burst 0 to {MAX_BURST} milliseconds"
+        )));
+    }
+    Ok(Some(Limits::new(&spec)))
 }
 
 fn zone(zone: &Bound<'_, PyAny>) -> PyResult<ZoneSpec> {

@@ -71,6 +71,7 @@ impl Budgets {
     /// Charge `answered` to `client` at `now`, in milliseconds since 1970. Returns the class whose rate
     /// it is beyond.
     #[inline]
+    #[must_use]
     pub fn charge(
         &self,
         limits: &Limits,
@@ -96,8 +97,8 @@ impl Budgets {
     /// Take one answer from the budget of `key`; false when it is spent.
     #[inline]
     fn take(&self, key: u64, now: u64, pace: Pace) -> bool {
-        let place = (key as usize) & self.lines.len().wrapping_sub(1);
-        let Some(line) = self.lines.get(place) else {
+        let index = (key as usize) & self.lines.len().wrapping_sub(1);
+        let Some(line) = self.lines.get(index) else {
             return true;
         };
         let owner = key & !TIME;
@@ -144,4 +145,109 @@ impl Line {
 fn ahead(entry: u64, now: u64) -> u64 {
     let ahead = entry.wrapping_sub(now) & TIME;
     if ahead < HORIZON { ahead } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::super::tests::limits;
+    use super::*;
+    use crate::reply::Kind;
+
+    const NOW: u64 = 1_780_000_000_000;
+
+    fn answered(kind: Kind, subject: u32) -> Answered {
+        Answered {
+            length: 100,
+            opt: 100,
+            kind,
+            subject,
+            vouched: false,
+        }
+    }
+
+    fn client(last: u8) -> IpAddr {
+        [192, 0, 2, last].into()
+    }
+
+    /// How many of `count` answers at `now` are within the rate.
+    fn within(budgets: &Budgets, limits: &Limits, about: Answered, count: u32, now: u64) -> u32 {
+        let charge = |_: &u32| budgets.charge(limits, client(1), &about, now).is_none();
+        (0..count).filter(charge).count() as u32
+    }
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let (limits, budgets) = (limits(20, 2000), Budgets::with_lines(4));
+        let about = answered(Kind::Answer, 7);
+        let ask = |count, now| within(&budgets, &limits, about, count, now);
+        assert_eq!(ask(1000, NOW), 40, "what two seconds allow");
+        assert_eq!(ask(1000, NOW), 0);
+        let spread: u32 = (1..=1000).map(|later| ask(5, NOW + later)).sum();
+        assert_eq!(spread, 20, "one second");
+        assert_eq!(ask(1000, NOW + 501_000), 40, "saved up no further");
+    }
+
+    #[test]
+    fn who_and_what_is_limited_by_itself() {
+        let (limits, budgets) = (limits(20, 1000), Budgets::default());
+        let spend = |client: IpAddr, kind, subject| {
+            let charge = || budgets.charge(&limits, client, &answered(kind, subject), NOW);
+            (0..20).map(|_| charge()).collect::<Vec<_>>()
+        };
+        let free = vec![None; 20];
+        assert_eq!(spend(client(1), Kind::Answer, 7), free);
+        assert_eq!(
+            spend(client(200), Kind::Answer, 7),
+            [Some(Class::Answer); 20]
+        );
+        assert_eq!(spend(client(1), Kind::NoData, 7), free);
+        assert_eq!(spend(client(1), Kind::Answer, 8), free);
+        assert_eq!(spend([192, 0, 3, 1].into(), Kind::Answer, 7), free);
+        assert_eq!(spend(client(1), Kind::Answer, 9), free);
+        assert_eq!(spend(client(1), Kind::NxDomain, 1), free);
+        assert_eq!(
+            spend(client(1), Kind::Referral, 3),
+            [Some(Class::Total); 20]
+        );
+        assert_eq!(spend([192, 0, 3, 1].into(), Kind::Error, 0), free);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_limits_nobody_for_long() {
+        let (limits, budgets) = (limits(20, 1000), Budgets::with_lines(1));
+        let about = answered(Kind::Answer, 7);
+        assert_eq!(within(&budgets, &limits, about, 100, NOW), 20);
+        assert_eq!(within(&budgets, &limits, about, 100, NOW - 3_600_000), 20);
+        // half of the 2^40 microseconds after which times look the same again
+        assert_eq!(
+            within(&budgets, &limits, about, 100, NOW + (1 << 39) / 1000),
+            20
+        );
+    }
+
+    #[test]
+    fn what_is_spent_the_most_stays() {
+        let (limits, budgets) = (limits(20, 1000), Budgets::with_lines(1));
+        let about = answered(Kind::Answer, 7);
+        assert_eq!(within(&budgets, &limits, about, 100, NOW), 20);
+        for network in 0..1000_u32 {
+            let other = IpAddr::from((network << 8).to_be_bytes());
+            assert!(budgets.charge(&limits, other, &about, NOW).is_none());
+        }
+        assert_eq!(within(&budgets, &limits, about, 100, NOW), 0);
+    }
+
+    #[test]
+    fn a_rate_is_that_of_all_workers_together() {
+        let (limits, budgets) = (limits(1000, 1000), Budgets::default());
+        let about = answered(Kind::Answer, 7);
+        let work = || within(&budgets, &limits, about, 20_000, NOW);
+        let sum: u32 = thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().map(|one| one.join().unwrap()).sum()
+        });
+        assert_eq!(sum, 1000);
+    }
 }

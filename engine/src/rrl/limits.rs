@@ -16,6 +16,9 @@ pub const MAX_BURST: u32 = 60_000;
 /// The highest rate, in answers per second: a period is still ten units of time.
 pub const MAX_RATE: u32 = 100_000;
 
+/// Microseconds.
+const SECOND: u64 = 1_000_000;
+
 /// A rate, as a budget needs it: in microseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -28,7 +31,8 @@ pub(super) struct Pace {
 impl Pace {
     /// `rate` answers per second, of which those of `burst` milliseconds may come at once.
     fn new(rate: u32, burst: u32) -> Self {
-        let period = 1_000_000 / u64::from(rate.clamp(1, MAX_RATE));
+        let period = SECOND.checked_div(rate.min(MAX_RATE).into());
+        let period = period.unwrap_or(SECOND);
         let burst = u64::from(burst.min(MAX_BURST)).saturating_mul(1000);
         Self {
             period,
@@ -177,4 +181,86 @@ fn merged(mut ranges: Vec<(u128, u128)>) -> Box<[(u128, u128)]> {
         }
     }
     all.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{limits, spec};
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn networks() {
+        let limits = limits(20, 1000);
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.255", true),
+            ("192.0.2.1", "192.0.3.1", false),
+            ("2001:db8:0:1::1", "2001:db8:0:ff::1", true),
+            ("2001:db8:0:1::1", "2001:db8:0:100::1", false),
+            ("192.0.2.1", "::c000:201", false),
+        ] {
+            let [one, other] = [one, other].map(|text| limits.network(ip(text)));
+            assert_eq!(one == other, same);
+        }
+        for text in ["192.0.2.0", "2001:db8::"] {
+            assert_eq!(address(number(ip(text))), ip(text));
+        }
+    }
+
+    #[test]
+    fn exemptions() {
+        let networks = ["10.0.0.0", "10.1.0.0", "198.51.100.7", "2001:db8::"];
+        let exempt = networks.iter().zip([8, 16, 32, 32]);
+        let limits = Limits::new(&LimitSpec {
+            exempt: exempt.map(|(text, bits)| (ip(text), bits)).collect(),
+            ..spec(20, 1000)
+        });
+        for (text, exempt) in [
+            ("9.255.255.255", false),
+            ("10.0.0.0", true),
+            ("10.1.2.3", true),
+            ("10.255.255.255", true),
+            ("11.0.0.0", false),
+            ("198.51.100.7", true),
+            ("198.51.100.8", false),
+            ("2001:db8:ffff::1", true),
+            ("2001:db9::", false),
+            ("::a00:1", false),
+        ] {
+            assert_eq!(limits.exempts(ip(text)), exempt, "{text}");
+        }
+        let everybody = Limits::new(&LimitSpec {
+            exempt: vec![(ip("0.0.0.0"), 0), (ip("::"), 0)],
+            ..spec(20, 1000)
+        });
+        assert!(everybody.exempts(ip("203.0.113.1")) && everybody.exempts(ip("2001::1")));
+    }
+
+    #[test]
+    fn slips() {
+        let fates = |slip: u8, log_only: bool| {
+            let limits = Limits::new(&LimitSpec {
+                log_only,
+                slip,
+                ..spec(20, 1000)
+            });
+            let rolls = (0..6_u64).map(|roll| roll << 32);
+            rolls.map(|roll| limits.fate(roll)).collect::<Vec<_>>()
+        };
+        assert!(fates(0, false).iter().all(|&fate| fate == Limited::Dropped));
+        assert!(
+            fates(1, false)
+                .iter()
+                .all(|&fate| fate == Limited::Truncated)
+        );
+        assert!(fates(2, true).iter().all(|&fate| fate == Limited::Passed));
+        let truncated = fates(3, false)
+            .iter()
+            .filter(|&&fate| fate == Limited::Truncated)
+            .count();
+        assert_eq!(truncated, 2);
+    }
 }

@@ -95,3 +95,36 @@ impl Limited {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// `rate` answers per second of each class, five times as many in total.
+    pub(crate) fn spec(rate: u32, burst: u32) -> LimitSpec {
+        let mut rates = [rate; Class::ALL.len()];
+        rates[Class::Total as usize] = rate * 5;
+        LimitSpec {
+            log_only: false,
+            rates,
+            burst,
+            slip: 2,
+            prefix: (24, 56),
+            exempt: Vec::new(),
+        }
+    }
+
+    pub(crate) fn limits(rate: u32, burst: u32) -> Limits {
+        Limits::new(&spec(rate, burst))
+    }
+
+    #[test]
+    fn places() {
+        for (place, class) in Class::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, place, "{}", class.name());
+        }
+        for (place, fate) in Limited::ALL.into_iter().enumerate() {
+            assert_eq!(fate as usize, place, "{}", fate.name());
+        }
+    }
+}

@@ -115,3 +115,57 @@ impl Slot {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::super::tests::limits;
+    use super::*;
+
+    #[test]
+    fn what_was_limited_is_told() {
+        let (limits, noted) = (limits(20, 1000), Noted::new());
+        let [v4, v6]: [IpAddr; 2] = ["192.0.2.9", "2001:db8::9"].map(|text| text.parse().unwrap());
+        for now in [5000, 6000, 7000] {
+            noted.note(&limits, v4, Class::Answer, now);
+        }
+        noted.note(&limits, v6, Class::NxDomain, 9000);
+        let told = |since| {
+            let mut told: Vec<_> = noted.since(since).collect();
+            told.sort_by_key(|sighting| sighting.network);
+            told
+        };
+        let first = Sighting {
+            network: ("192.0.2.0".parse().unwrap(), 24),
+            class: Class::Answer,
+            count: 3,
+        };
+        let second = Sighting {
+            network: ("2001:db8::".parse().unwrap(), 56),
+            class: Class::NxDomain,
+            count: 1,
+        };
+        assert_eq!(told(7000), [first, second]);
+        assert_eq!(told(7001), [second]);
+    }
+
+    #[test]
+    fn who_is_limited_keeps_its_slot() {
+        let (limits, noted) = (limits(20, 1000), Noted::new());
+        let note = |count: u32, now| {
+            for network in 0..count {
+                let client = IpAddr::from((network << 8).to_be_bytes());
+                noted.note(&limits, client, Class::Total, now);
+            }
+        };
+        note(SLOTS as u32 * 20, 5000);
+        let before: Vec<_> = noted.since(0).collect();
+        assert_eq!(before.len(), SLOTS);
+        note(SLOTS as u32 * 20, 5000 + STALE - 1);
+        let after: Vec<_> = noted.since(0).collect();
+        for (before, after) in before.iter().zip(after) {
+            assert_eq!((before.network, 2), (after.network, after.count));
+        }
+    }
+}

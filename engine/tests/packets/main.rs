@@ -1,6 +1,7 @@
 //! Hostile packets: whatever comes in, what goes out is silence or a well-formed response to it.
 
 mod generate;
+mod limited;
 mod message;
 mod snapshot;
 
