@@ -78,7 +78,7 @@ class RateLimitData(Protocol):
         """
     @property
     def burst(self) -> int:
-        """Milliseconds, 0 to 60,000, whose answers may come at once; one always may."""
+        """Milliseconds, up to 60,000, whose answers may come at once; one always may."""
     @property
     def slip(self) -> int:
         """One of so many answers beyond the rate, up to 255, is truncated; 0: all are dropped."""

@@ -52,7 +52,7 @@ class EngineSettings:
     cookie_secrets: tuple[bytes, ...]
     cookies_required: bool
     keepalive: int  # how long idle TCP connections are kept, in units of 100 ms
-    rrl: EngineRateLimit | None
+    rrl: EngineRateLimit | None = None
 
     @classmethod
     def of(cls, config: Config, secret: bytes) -> EngineSettings:

@@ -237,7 +237,7 @@ Patience = Annotated[float, Rule(_between(0.1, 3600, "100ms to 1h"), _DURATION_S
 """How long a client may take."""
 
 Timeout = Annotated[float, Rule(_between(0.01, 3600, "10ms to 1h"), _DURATION_SCHEMA)]
-Burst = Annotated[float, Rule(_between(0, 60, "0s to 60s"), _DURATION_SCHEMA)]
+Burst = Annotated[float, Rule(_between(1, 60, "1s to 60s"), _DURATION_SCHEMA)]
 Ttl = Annotated[
     int,
     Rule(
