@@ -46,11 +46,12 @@ impl Lower {
     #[must_use]
     pub fn new(name: &[u8]) -> Self {
         let mut bytes = [0; MAX_NAME];
-        let mut length = 0_u8;
-        for (to, from) in bytes.iter_mut().zip(name) {
-            *to = from.to_ascii_lowercase();
-            length = length.wrapping_add(1);
+        let length = name.len().min(MAX_NAME);
+        if let (Some(to), Some(from)) = (bytes.get_mut(..length), name.get(..length)) {
+            to.copy_from_slice(from);
+            to.make_ascii_lowercase();
         }
+        let length = length as u8;
         Self { bytes, length }
     }
 
