@@ -1,11 +1,13 @@
 """dnslb's engine with one weighted service and one UDP worker, until SIGTERM.
 
 The plan is what the strategy weighted makes of 3:2:1; there are no checks, so nothing but answering
-costs anything.
+costs anything. For `abuse.py` there are static records too, and response-rate limiting as the
+second argument says: `off` (unless said), `on` or `log-only`, in all else as by default.
 """
 
 from __future__ import annotations
 
+import secrets
 import signal
 import sys
 from dataclasses import dataclass
@@ -13,8 +15,9 @@ from ipaddress import IPv4Address
 from types import SimpleNamespace
 
 from dnslb._engine import Engine
-from dnslb.config.model import Backend, BackendId, ServiceId
+from dnslb.config.model import Backend, BackendId, RateLimit, ServiceId
 from dnslb.policy.plan import Answer, Cycle, ServicePlan
+from dnslb.ratelimit import EngineRateLimit
 from dnslb.zone.records import RRset
 
 ORIGIN = b"\x07example\x03com\x00"
@@ -24,13 +27,10 @@ NAMESERVER = b"\x03ns1" + ORIGIN
 TCP = SimpleNamespace(connections=16_384, per_client=256, query_timeout=5.0)
 """Those of a server whose file says nothing of TCP."""
 
-SETTINGS = SimpleNamespace(
-    udp_payload=1232,
-    identity=None,
-    version=None,
-    cookie_secrets=(),
-    cookies_required=False,
-    keepalive=740,  # as gdnsd does, so that there is time to measure beside idle connections
+STATIC = (
+    RRset(b"\x06static" + ORIGIN, 1, 30, (b"\xc0\x00\x02\x01",)),
+    RRset(b"\x01*\x04wild" + ORIGIN, 1, 30, (b"\xc0\x00\x02\x01",)),
+    RRset(b"\x03big" + ORIGIN, 16, 30, tuple(b"\xfa" + bytes([octet]) * 250 for octet in b"abcd")),
 )
 
 
@@ -43,7 +43,20 @@ class Data:
     services: tuple[tuple[bytes, ServiceId], ...]
 
 
-def main(port: int) -> None:
+def settings(mode: str) -> SimpleNamespace:
+    limit = EngineRateLimit.of(RateLimit(log_only=mode == "log-only"))
+    return SimpleNamespace(
+        udp_payload=1232,
+        identity=None,
+        version=None,
+        cookie_secrets=(secrets.token_bytes(16),),
+        cookies_required=False,
+        keepalive=740,  # as gdnsd does, so that there is time to measure beside idle connections
+        rrl=None if mode == "off" else limit,
+    )
+
+
+def main(port: int, mode: str = "off") -> None:
     soa = NAMESERVER + b"\x0ahostmaster" + ORIGIN + bytes(16) + b"\x00\x00\x00\x3c"
     www = ServiceId("example.com.", "www")
     leaves = [
@@ -52,11 +65,11 @@ def main(port: int) -> None:
         for address in (IPv4Address(f"192.0.2.{last}"),)
     ]
     cycle = Cycle(tuple(leaves[step] for step in (0, 1, 0, 2, 1, 0)))
-    rrsets = (RRset(ORIGIN, 6, 30, (soa,)), RRset(ORIGIN, 2, 30, (NAMESERVER,)))
+    rrsets = (RRset(ORIGIN, 6, 30, (soa,)), RRset(ORIGIN, 2, 30, (NAMESERVER,)), *STATIC)
     zone = Data(ORIGIN, rrsets, ((b"\x03www" + ORIGIN, www),))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     engine = Engine()
-    engine.publish({www: ServicePlan(a=cycle)}, [zone], SETTINGS)
+    engine.publish({www: ServicePlan(a=cycle)}, [zone], settings(mode))
     engine.bind([("127.0.0.1", port)], 1, TCP)
     engine.start()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
@@ -64,4 +77,4 @@ def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *sys.argv[2:])

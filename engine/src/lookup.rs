@@ -90,13 +90,10 @@ impl Zones {
     }
 
     /// The closest ancestor that exists. A missing name's parent mostly does, so it is tried first;
-    /// for the others bisection bounds the work, since along the ancestors existence is monotone. Those
-    /// with more labels than any name has are not even looked for.
+    /// for the others bisection bounds the work, since along the ancestors existence is monotone.
     fn closest(&self, name: &[u8]) -> Option<&Node> {
         let labels = Labels::new(name);
-        let (_, ancestors) = labels.starts().split_first()?;
-        let beyond = ancestors.len().saturating_sub(self.deepest());
-        let mut ancestors = ancestors.get(beyond..)?;
+        let (_, mut ancestors) = labels.starts().split_first()?;
         let at = |start: &u8| {
             name.get(usize::from(*start)..)
                 .and_then(|name| self.node(name))

@@ -91,17 +91,17 @@ impl Labels {
     pub fn new(name: &[u8]) -> Self {
         let mut starts = [0; MAX_LABELS + 1];
         let mut count = 0_u8;
-        let mut at = 0_u8;
+        let mut at = 0_usize; // in full width: from label to label it is all that is waited for
         for start in &mut starts {
-            let Some(&label) = name.get(usize::from(at)) else {
+            let Some(&label) = name.get(at) else {
                 break;
             };
-            *start = at;
+            *start = at as u8;
             count = count.saturating_add(1);
             if label == 0 {
                 break;
             }
-            at = at.saturating_add(label).saturating_add(1);
+            at = at.wrapping_add(usize::from(label)).wrapping_add(1);
         }
         Self { starts, count }
     }
