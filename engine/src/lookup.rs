@@ -90,10 +90,13 @@ impl Zones {
     }
 
     /// The closest ancestor that exists. A missing name's parent mostly does, so it is tried first;
-    /// for the others bisection bounds the work, since along the ancestors existence is monotone.
+    /// for the others bisection bounds the work, since along the ancestors existence is monotone. Those
+    /// with more labels than any name has are not even looked for.
     fn closest(&self, name: &[u8]) -> Option<&Node> {
         let labels = Labels::new(name);
-        let (_, mut ancestors) = labels.starts().split_first()?;
+        let (_, ancestors) = labels.starts().split_first()?;
+        let beyond = ancestors.len().saturating_sub(self.deepest());
+        let mut ancestors = ancestors.get(beyond..)?;
         let at = |start: &u8| {
             name.get(usize::from(*start)..)
                 .and_then(|name| self.node(name))

@@ -159,6 +159,7 @@ impl<'a> Builder<'a> {
             zone: draft.zone,
         };
         self.out.names.extend_from_slice(name);
+        self.out.deepest = self.out.deepest.max(Labels::new(name).starts().len());
         for rrset in &draft.rrsets {
             let set = write_set(&mut self.out.wire, rrset)?;
             self.out.sets.push(set);

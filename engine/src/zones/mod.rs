@@ -82,6 +82,8 @@ pub struct Zones {
     wire: Vec<u8>,
     cuts: Vec<Cut>,
     served: Vec<Zone>,
+    /// The most labels that a name has, the root's included.
+    deepest: usize,
 }
 
 /// A name that exists.
@@ -237,6 +239,12 @@ impl Zones {
         self.wire
             .get(start..start.wrapping_add(set.length as usize))
             .unwrap_or(&[])
+    }
+
+    /// The most labels that a name has, the root's included.
+    #[must_use]
+    pub fn deepest(&self) -> usize {
+        self.deepest
     }
 
     /// A node by its index.
