@@ -26,6 +26,7 @@ from servers import SERVERS, Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
+    from multiprocessing.synchronize import Event
 
 NAMES: Final = 1_000_000
 """Random names in a file: more than dnsperf asks for in a round."""
@@ -183,7 +184,7 @@ def _gain(flood: str, mode: str, seconds: float) -> Gain:
     return Gain(flood, mode, *sums, by_udp, by_tcp, with_cookie, only_tcp)
 
 
-def _flood(port: int, what: tuple[str, int], stop: object, pipe: Connection) -> None:
+def _flood(port: int, what: tuple[str, int], stop: Event, pipe: Connection) -> None:
     """Send as fast as one thread can, and count what comes back."""
     name, qtype = what
     sockets = []
@@ -191,11 +192,11 @@ def _flood(port: int, what: tuple[str, int], stop: object, pipe: Connection) -> 
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.bind((f"127.0.0.{last}", 0))
         sock.connect(("127.0.0.1", port))
-        sock.setblocking(False)
+        sock.settimeout(0.0)
         sockets.append(sock)
     queries = octets_in = octets_out = 0
     told = False
-    while not stop.is_set():  # type: ignore[attr-defined]
+    while not stop.is_set():
         for sock in sockets:
             for _ in range(20):
                 packet = query(name, qtype)
@@ -286,10 +287,7 @@ def _by_tcp(port: int, packet: bytes) -> bool:
 
 def _gain_table(gains: Sequence[Gain]) -> str:
     rows = [
-        (
-            f"A flood from {FLOODERS} addresses of 127.0.0.0/24; beside it clients there who mean it, "
-            f"{CLIENTS} queries each"
-        ),
+        f"Floods from {FLOODERS} addresses of 127.0.0.0/24; clients there ask {CLIENTS} times each",
         "",
         (
             "| flood | rrl | queries | octets in | octets out | out / in | UDP | UDP, then TCP |"

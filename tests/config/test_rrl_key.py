@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from configs import NS, ZONE, good, lines, write
@@ -45,6 +46,14 @@ def test_what_it_means(tmp_path, text, expected):
 
 def test_nothing_is_limited_unless_said(tmp_path):
     assert good(tmp_path, NS).settings.rrl is None
+
+
+def test_the_page_shows_the_defaults(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "abuse.md").read_text("utf-8")
+    short, whole = (part.partition("```")[0] for part in page.split("```yaml\n")[1:])
+    assert good(tmp_path, NS, short).settings.rrl == RateLimit(log_only=True)
+    shown = good(tmp_path, NS, whole).settings.rrl
+    assert shown == RateLimit(exempt=(ip_network("203.0.113.0/24"),))
 
 
 @pytest.mark.parametrize(
