@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from measure import TICKS, BenchError, Load, ticks, free_port, number, dnsperf, running
+from measure import TICKS, BenchError, Load, dnsperf, free_port, number, running, ticks
 from report import environment
 from servers import SERVERS, Server
 

@@ -17,7 +17,7 @@ use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 use crate::cookie::{Cookies, Secret};
 use crate::plan::{BackendSpec, Given, NodeSpec, PlanSpec, ServiceKey, ServiceSpec};
-use crate::rrl::{LimitSpec, Limits, MAX_BURST, MAX_RATE};
+use crate::rrl::{self, LimitSpec, MAX_BURST, MAX_RATE};
 use crate::server::{BindError, Server};
 use crate::settings::{MAX_IDENTITY, MAX_UDP_PAYLOAD, Settings};
 use crate::stats::Transport;
@@ -227,7 +227,7 @@ fn read_settings(settings: &Bound<'_, PyAny>) -> PyResult<Settings> {
     })
 }
 
-fn limits(limits: &Bound<'_, PyAny>) -> PyResult<Option<Limits>> {
+fn limits(limits: &Bound<'_, PyAny>) -> PyResult<Option<rrl::Limits>> {
     if limits.is_none() {
         return Ok(None);
     }
@@ -246,7 +246,7 @@ fn limits(limits: &Bound<'_, PyAny>) -> PyResult<Option<Limits>> {
             "rates are 1 to {MAX_RATE} answers a second, burst 0 to {MAX_BURST} milliseconds"
         )));
     }
-    Ok(Some(Limits::new(&spec)))
+    Ok(Some(rrl::Limits::new(&spec)))
 }
 
 fn zone(zone: &Bound<'_, PyAny>) -> PyResult<ZoneSpec> {

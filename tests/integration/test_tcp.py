@@ -41,6 +41,7 @@ def settings(idle):
         cookie_secrets=(),
         cookies_required=False,
         keepalive=round(idle * 10),
+        rrl=None,
     )
 
 
