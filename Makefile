@@ -45,6 +45,7 @@ bench: $(BUILT) ## CPU per answered query, beside other servers in the same run
 	$(BIN)/python bench/death.py
 	$(BIN)/python bench/abuse.py
 	cd engine && cargo run --quiet --locked --release --example cost
+	$(BIN)/python bench/load.py
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) engine/target dnslb/_engine*.so

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLIENT_CPU",
+    "PATIENCE",
     "QUESTION",
+    "SERVER_CPU",
     "TICKS",
     "BenchError",
     "Load",

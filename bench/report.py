@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from measure import Load, Sample
     from servers import Server
 
-__all__ = ["environment", "table"]
+__all__ = ["environment", "spread", "table"]
 
 BASES: Final = ("echo", "gdnsd")
 """What the other servers are compared with."""
@@ -37,7 +37,7 @@ def environment(servers: Sequence[Server], command: str) -> str:
         words = server.describe()
         if server.name == "dnslb":
             words = f"version {__version__}"
-        about = "" if words == server.about else f", {server.about}"
+        about = "" if server.about in {"", words} else f", {server.about}"
         lines.append(f"- {server.name}: {words}{about}; one UDP worker, one TCP worker")
     return "\n".join(lines)
 
@@ -61,11 +61,11 @@ def table(load: Load, rounds: Sequence[Mapping[str, Sample]]) -> str:
         sent = lost + sum(sample.answered for sample in samples)
         cells = [
             name,
-            _spread([sample.cpu for sample in samples], ".2f"),
+            spread([sample.cpu for sample in samples], ".2f"),
             f"{statistics.median(sample.user for sample in samples):.2f}",
             f"{statistics.median(sample.system for sample in samples):.2f}",
             f"{statistics.median(sample.busy for sample in samples):.0%}",
-            _spread([sample.per_second for sample in samples], ",.0f"),
+            spread([sample.per_second for sample in samples], ",.0f"),
             f"{lost} of {sent:,}",
         ]
         for base in bases:
@@ -75,7 +75,7 @@ def table(load: Load, rounds: Sequence[Mapping[str, Sample]]) -> str:
     return "\n".join(rows)
 
 
-def _spread(values: Sequence[float], form: str) -> str:
+def spread(values: Sequence[float], form: str) -> str:
     middle, least, most = statistics.median(values), min(values), max(values)
     return f"{middle:{form}} ({least:{form}}-{most:{form}})"
 

@@ -4,8 +4,9 @@ The engine holds one immutable snapshot of zones and plans, answers from it on t
 and never calls back into Python. Every method may be called from any thread.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
+from os import PathLike
 from typing import Protocol, TypedDict, final, type_check_only
 
 from typing_extensions import Self
@@ -14,7 +15,7 @@ from dnslb.config.model import ServiceId
 from dnslb.policy.plan import ServicePlan
 from dnslb.zone.records import RRset
 
-__all__ = ["Engine", "__version__"]
+__all__ = ["Engine", "Records", "__version__"]
 
 __version__: str
 """The version of the package that the extension was built with."""
@@ -27,7 +28,7 @@ class ZoneData(Protocol):
     def origin(self) -> bytes:
         """In lower case, uncompressed wire format."""
     @property
-    def rrsets(self) -> Sequence[RRset]:
+    def rrsets(self) -> Records | Sequence[RRset]:
         """Static RRsets; exactly one SOA, at the apex."""
     @property
     def services(self) -> Sequence[tuple[bytes, ServiceId]]:
@@ -195,3 +196,94 @@ class Engine:
 
         Packets that keep coming do not put it off: after half a second they go without an answer.
         """
+
+@type_check_only
+class Meaning(Protocol):
+    """What words of a master file mean that are not written plainly; ValueErrors are told."""
+
+    def rtype(self, text: str) -> int | None: ...
+    def name(self, text: str, origin: bytes) -> bytes: ...
+    def ttl(self, text: str) -> int: ...
+    def rdata(self, rtype: int, words: Sequence[tuple[str, bool]], origin: bytes) -> bytes: ...
+    def unreadable(self, number: int | None, words: str) -> str: ...
+
+@final
+class Records:
+    """The static records of one zone: read, checked, finished, and published as they are.
+
+    Places are a file's number, a line and a column, both from 1. File 0 is that of `add` and
+    `add_service`, and the line then the `spot` that these were given; the files that `read` reads
+    are numbered from 1, over all calls.
+
+    Findings are the fields of `dnslb.zone.records.Finding`, the first thousand errors and warnings
+    and how many more there are of each.
+
+    Raises:
+        ValueError: `origin` is no name in lower case and wire format; for what changes records or
+            asks for their places, that they are finished.
+        RuntimeError: another thread reads or compiles them.
+    """
+
+    def __new__(cls, origin: bytes) -> Self: ...
+    def add(self, owner: bytes, rtype: int, ttl: int, rdata: bytes, spot: int = 0) -> None:
+        """Add a record. One outside of the zone is found by `check`."""
+
+    def add_service(self, owner: bytes, spot: int = 0) -> None:
+        """Add the name of a service.
+
+        Raises:
+            ValueError: it lies outside of the zone.
+        """
+
+    def read(
+        self,
+        path: str | PathLike[str],
+        ttl: int,
+        meaning: Meaning,
+        refused: Sequence[tuple[int, bytes | None]],
+    ) -> tuple[
+        list[PathLike[str]],
+        list[tuple[tuple[int, int, int], str]],
+        list[tuple[int, tuple[int, int, int]]],
+    ]:
+        """Add the records of a master file; `ttl` is for those without one.
+
+        Records of the types in `refused`, at one owner or at all, are left out. Returns the files
+        that were read, what is wrong with them, and of the records left out the types and places.
+        """
+
+    def check(self) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]], int, int]:
+        """Find what breaks a rule."""
+
+    def check_nested(
+        self, apexes: Sequence[bytes]
+    ) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]], int, int]:
+        """Take account of zones at `apexes`, which lie in this one.
+
+        Finds the names at or below them, but for the delegation to these and its glue.
+        """
+
+    def finish(self) -> None:
+        """Compile: from now on the records do not change, and take little memory.
+
+        Raises:
+            ValueError: the records are no zone that can be served.
+        """
+
+    def at(self, owner: bytes) -> list[RRset]:
+        """The RRsets at a name."""
+
+    def places(self, owner: bytes, rtype: int) -> list[tuple[int, int, int]]:
+        """Where the records of one name and type were written."""
+
+    def owners(self, rtype: int) -> list[bytes]:
+        """The names that have records of one type, a thousand at the most."""
+
+    def exists(self, name: bytes) -> bool:
+        """Whether something stands at or below `name`."""
+
+    def digest(self) -> int:
+        """A number of 64 bits that follows from the records, whatever their order is."""
+
+    def __iter__(self) -> Iterator[RRset]:
+        """Every RRset."""

@@ -9,20 +9,33 @@ from dnslb import __version__
 from dnslb.errors import EngineMissingError
 
 if TYPE_CHECKING:
-    from dnslb._engine import Engine
+    from types import ModuleType
 
-__all__ = ["new_engine"]
+    from dnslb._engine import Engine, Records
+
+__all__ = ["new_engine", "new_records"]
 
 
 def new_engine() -> Engine:
     """A new engine, which has nothing published and nothing bound.
 
-    The extension is imported here and nowhere else, so that everything which does not answer
-    queries works without it.
-
     Raises:
         EngineMissingError: the extension is not built, or was built from another version.
     """
+    return cast("Engine", _extension().Engine())
+
+
+def new_records(origin: bytes) -> Records:
+    """The records of a zone at `origin`, none so far.
+
+    Raises:
+        EngineMissingError: as for `new_engine`.
+    """
+    return cast("Records", _extension().Records(origin))
+
+
+def _extension() -> ModuleType:
+    """The extension, imported here and nowhere else, so that what needs it not works without."""
     try:
         module = importlib.import_module("dnslb._engine")
     except ImportError as error:
@@ -35,4 +48,4 @@ def new_engine() -> Engine:
             f"the engine is of version {module.__version__}, the package of {__version__}; "
             "run `make build` in the source folder"
         )
-    return cast("Engine", module.Engine())
+    return module

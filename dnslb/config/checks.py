@@ -15,7 +15,6 @@ from dnslb.config.files import is_file
 from dnslb.config.shapes import CheckShape, ExpectShape, TlsShape
 from dnslb.config.suggest import listed, unknown
 from dnslb.config.texts import read_host
-from dnslb.health.checks.http import HttpCheck
 from dnslb.health.checks.tcp import TcpCheck
 
 if TYPE_CHECKING:
@@ -170,6 +169,9 @@ def build(draft: CheckDraft) -> Check | None:
                 draft.spot.problem('needs "port", since tcp has no port of its own')
             return None
         return TcpCheck(**common)
+    # aiohttp takes a third of the start and of its memory, and many a server checks nothing by HTTP
+    from dnslb.health.checks.http import HttpCheck  # noqa: PLC0415
+
     return HttpCheck(**common, tls=kind == "https", **_http(draft))
 
 

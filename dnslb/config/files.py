@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from dnslb.config.problem import Report
 
-__all__ = ["is_file", "is_folder", "read_text", "real"]
+__all__ = ["is_file", "is_folder", "read_text", "real", "why_unreadable"]
 
 _REASONS: Final = {
     errno.ENOENT: "no such file; create it, or correct its name",
@@ -26,7 +26,7 @@ def read_text(file: Path, report: Report, *, missing: str | None = None) -> str 
     try:
         content = file.read_bytes()
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0, (error.strerror or str(error)).lower())
+        reason = why_unreadable(error.errno, error.strerror or str(error))
         if error.errno == errno.ENOENT and missing:
             reason = missing
         report.problem(file, reason)
@@ -43,6 +43,11 @@ def read_text(file: Path, report: Report, *, missing: str | None = None) -> str 
         message = f"is not UTF-8 text (octet {content[error.start]:#04x}); save it as UTF-8"
         report.problem(file, message, line, column)
         return None
+
+
+def why_unreadable(number: int | None, words: str) -> str:
+    """What to do about the system's error `number`, whose own words are `words`."""
+    return _REASONS.get(number or 0, words.lower())
 
 
 def is_folder(path: Path) -> bool:

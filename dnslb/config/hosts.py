@@ -22,6 +22,7 @@ from dnslb.zone.types import AAAA, CNAME, NS, A, type_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from dnslb.config.content import Content
     from dnslb.config.model import Address, Backend, BackendId, Service
     from dnslb.config.services import ServiceDraft
     from dnslb.config.spot import Spot
@@ -36,25 +37,17 @@ _ADDRESSES: Final = (A, AAAA)
 class Hosts:
     """The host names of a zone's backends; `made` are the address records that they still need."""
 
-    def __init__(self, origin: bytes, ttl: int) -> None:
+    def __init__(self, content: Content, ttl: int) -> None:
         self.made: list[Placed] = []
-        self._origin = origin
+        self._content = content  # the records written by hand
+        self._origin = content.origin
         self._ttl = ttl
-        self._written: dict[bytes, dict[int, list[bytes]]] = {}
         self._owners: set[bytes] = set()
         self._makers: dict[bytes, Backend] = {}
         self._names: dict[str, dict[BackendId, bytes]] = {}  # by service
 
-    def name(
-        self,
-        drafts: Iterable[ServiceDraft],
-        services: Mapping[str, Service],
-        records: Iterable[Placed],
-    ) -> None:
-        """Name the backends that SRV and MX records point at; what cannot be is reported.
-
-        `records` are those written by hand.
-        """
+    def name(self, drafts: Iterable[ServiceDraft], services: Mapping[str, Service]) -> None:
+        """Name the backends that SRV and MX records point at; what cannot be is reported."""
         naming = [
             draft
             for draft in drafts
@@ -63,20 +56,13 @@ class Hosts:
         if not naming:
             return
         self._owners = {draft.owner for draft in drafts}
-        for record in records:
-            types = self._written.setdefault(record.owner, {})
-            types.setdefault(record.type, []).append(record.rdata)
         for draft in naming:
             self._service(draft, services[draft.name])
 
-    def told(self, services: Mapping[str, Service], rrsets: Iterable[RRset]) -> dict[str, Service]:
-        """`services`, each with its backends' names and, from `rrsets`, their addresses."""
+    def told(self, services: Mapping[str, Service]) -> dict[str, Service]:
+        """`services`, each with its backends' names and, once all is written, their addresses."""
         wanted = {name for names in self._names.values() for name in names.values()}
-        found: dict[bytes, list[RRset]] = {}
-        for rrset in rrsets if wanted else ():
-            if rrset.owner in wanted and rrset.type in _ADDRESSES:
-                found.setdefault(rrset.owner, []).append(rrset)
-        hosts = {name: Host(name, tuple(found.get(name, ()))) for name in wanted}
+        hosts = {name: Host(name, self._addresses(name)) for name in wanted}
         return {
             key: replace(
                 service,
@@ -86,6 +72,10 @@ class Hosts:
             else service
             for key, service in services.items()
         }
+
+    def _addresses(self, name: bytes) -> tuple[RRset, ...]:
+        types = self._content.types(name)
+        return tuple(types[number] for number in _ADDRESSES if number in types)
 
     def _service(self, draft: ServiceDraft, service: Service) -> None:
         names = self._names[draft.name] = {}
@@ -118,7 +108,7 @@ class Hosts:
                 f'{backend.id} needs a "host", the name that {kind} records point at: {error}'
             )
             return ROOT
-        taken = [type_name(number) for number in self._written.get(name, {})]
+        taken = [type_name(number) for number in self._content.types(name)]
         if taken or name in self._owners:
             what = f"has static {listed(taken)} records" if taken else "is a service"
             spot.problem(
@@ -131,7 +121,7 @@ class Hosts:
 
     def _host(self, name: bytes, backend: Backend, kind: str, spot: Spot) -> None:
         """Look at a name that a member has as its `host`."""
-        types = self._written.get(name, {})
+        types = self._content.types(name)
         if name in self._owners:
             spot.problem(
                 f"{to_text(name)}, the host of {backend.id}, is a service; its host is a name that "
@@ -143,7 +133,7 @@ class Hosts:
                 "at one"
             )
         elif any(number in types for number in _ADDRESSES):
-            written = {rdata for number in _ADDRESSES for rdata in types.get(number, ())}
+            written = {rdata for rrset in self._addresses(name) for rdata in rrset.rdatas}
             if written != {address.packed for address in backend.addresses}:
                 spot.warning(
                     f"{to_text(name)} is the host of {backend.id}, and has other addresses"
@@ -154,7 +144,7 @@ class Hosts:
     def _is_below_cut(self, name: bytes) -> bool:
         """Whether another zone holds `name`, delegated from this one."""
         return any(
-            NS in self._written.get(above, {})
+            NS in self._content.types(above)
             for above in ancestors(name)
             if above != self._origin and is_within(above, self._origin)
         )
@@ -176,7 +166,7 @@ class Hosts:
         if backend.target is None:
             return
         target = lower(from_text(backend.target))
-        if CNAME in self._written.get(target, {}):
+        if CNAME in self._content.types(target):
             spot.warning(
                 f"{backend.target}, the target of {backend.id}, is a CNAME, and {kind} must not "
                 "point at one"

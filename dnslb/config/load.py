@@ -15,10 +15,9 @@ from dnslb.errors import ConfigError, PlanError
 from dnslb.policy.compile import Compiler
 from dnslb.policy.strategies import BUILT_IN
 from dnslb.zone.names import ancestors, to_text
-from dnslb.zone.types import AAAA, DS, NS, A
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dnslb.config.serverfile import ServerRead
     from dnslb.config.spot import Spot
@@ -100,26 +99,34 @@ def _zones(path: Path, server: ServerRead, report: Report) -> list[ZoneRead]:
     # plain files come last: some are parts of others, and no zones by themselves; of which, a zone
     # that cannot be read does not tell
     broken = False
+    told: dict[Path, Report] = {}
     for file in sorted(files, key=lambda file: file.suffix in MASTER):
         if real(file) in included or (broken and file.suffix in MASTER):
             continue
-        origin = origin_of(file, report)
+        told[file] = Report()
+        origin = origin_of(file, told[file])
         if origin is None:
             continue
         if origin in origins:
-            report.problem(
+            told[file].problem(
                 file, f"zone {to_text(origin)} stands already in {shown(origins[origin])}"
             )
             continue
         origins[origin] = file
         reader = read_zone_file if file.suffix in MASTER else read_yaml_zone
-        read = reader(file, origin, report)
+        read = reader(file, origin, told[file])
         broken = broken or read is None
         if read is not None:
             found[origin] = read
             included.update(real(part) for part in read.included)
-    for read in found.values():
-        _check_nested(read, found)
+    # a plain file may be a part of one that comes after it
+    found = {origin: read for origin, read in found.items() if real(read.file) not in included}
+    _check_nested(found)
+    for file, part in told.items():
+        if real(file) not in included:
+            report.problems.update(part.problems)
+            report.warnings.update(part.warnings)
+    _finish(found.values(), report)
     return list(found.values())
 
 
@@ -159,22 +166,32 @@ def _in_folder(folder: Path, text: str, spot: Spot) -> Iterator[Path]:
     yield from files
 
 
-def _check_nested(read: ZoneRead, zones: dict[bytes, ZoneRead]) -> None:
+def _check_nested(zones: dict[bytes, ZoneRead]) -> None:
     """Warn of names that are never answered, since a zone among the files begins above them."""
-    types: dict[bytes, set[int]] = {}
-    for rrset in read.zone.rrsets:
-        types.setdefault(rrset.owner, set()).add(rrset.type)
-    for owner, spot in read.owners.items():
-        zone = next((above for above in ancestors(owner) if above in zones), read.origin)
-        if zone == read.origin:
-            continue
-        # a delegation to that zone, and the glue below it, are what belongs here
-        delegated = NS in types.get(zone, ())
-        if delegated and types.get(owner, {0}) <= (
-            {NS, DS, A, AAAA} if owner == zone else {A, AAAA}
-        ):
-            continue
-        spot.warning(
-            f"{to_text(owner)} belongs to the zone in {shown(zones[zone].file)}, "
-            "so it is never answered from here"
-        )
+    nested: dict[bytes, list[bytes]] = {}
+    for origin in zones:
+        for above in ancestors(origin):
+            if above in zones and above != origin:
+                nested.setdefault(above, []).append(origin)
+    for origin, apexes in nested.items():
+        content = zones[origin].content
+        found = content.check_nested(apexes)
+        for finding in found.warnings:
+            file = shown(zones[finding.names[0]].file)
+            content.spot(finding.place).warning(
+                f"{to_text(finding.owner)} belongs to the zone in {file}, "
+                "so it is never answered from here"
+            )
+        if found.more[1]:
+            content.whole.warning(f"there are {found.more[1]} more names that belong elsewhere")
+
+
+def _finish(zones: Iterable[ZoneRead], report: Report) -> None:
+    """Have the zones compiled, as far as nothing is wrong with them: they change no more."""
+    if report.problems:
+        return
+    for read in zones:
+        try:
+            read.zone.rrsets.finish()
+        except ValueError as error:
+            report.problem(read.file, str(error))

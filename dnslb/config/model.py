@@ -19,6 +19,7 @@ from dnslb.zone.types import MX, SRV
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from dnslb._engine import Records
     from dnslb.health.checks.base import Check
     from dnslb.policy.strategies.base import Strategy
     from dnslb.zone.records import RRset
@@ -272,7 +273,7 @@ class Zone:
     """A zone: its static RRsets (SOA and apex NS among them) and its services."""
 
     origin: str  # absolute, with its final dot
-    rrsets: tuple[RRset, ...]
+    rrsets: Records
     services: Mapping[str, Service]  # by owner name relative to the origin, `@` for the apex
     pools: Mapping[str, Pool]
 

@@ -1,6 +1,7 @@
 """What the records and services of a zone may and may not be to each other.
 
-Each rule is a function that reports what breaks it; all of them run, so all is told at once.
+The engine finds which records break a rule (`engine/src/zones/rules.rs`), a million of them in the
+time of a breath; here are the words for it, and the rules on services, which are few.
 """
 
 from __future__ import annotations
@@ -9,132 +10,193 @@ from typing import TYPE_CHECKING, Final
 
 from dnslb.config.model import Family, SvcbRecord
 from dnslb.config.suggest import listed
-from dnslb.zone.names import ancestors, is_wildcard, looks_absolute, to_text
-from dnslb.zone.rdata import target_of
-from dnslb.zone.types import AAAA, CNAME, DS, MX, NS, NSEC, RRSIG, SOA, SRV, A, type_name
+from dnslb.zone.names import ancestors, to_text
+from dnslb.zone.rdata import rdata_text
+from dnslb.zone.types import AAAA, CNAME, DNAME, NS, SOA, A, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from dnslb.config.content import Content, Placed
+    from dnslb.config.content import Content
     from dnslb.config.model import Service
     from dnslb.config.spot import Spot
+    from dnslb.zone.records import Finding
 
 __all__ = ["check_content", "check_services"]
 
-GLUE: Final = {A, AAAA}
-BESIDE_CNAME: Final = {CNAME, RRSIG, NSEC}  # RFC 4034 section 2.5
-AT_CUT: Final = {NS, DS, RRSIG, NSEC} | GLUE
+
+def check_content(content: Content) -> None:
+    """Check the static records of a zone."""
+    found = content.check()
+    for finding in found.errors:
+        content.spot(finding.place).problem(_WORDS[finding.kind](content, finding))
+    for finding in found.warnings:
+        content.spot(finding.place).warning(_WORDS[finding.kind](content, finding))
+    errors, warnings = found.more
+    if errors:
+        told = "there are {} more problems with its records than are told here"
+        content.whole.problem(told.format(errors))
+    if warnings:
+        told = "there are {} more warnings of its records than are told here"
+        content.whole.warning(told.format(warnings))
 
 
-def check_content(content: Content, nameservers: list[Placed]) -> None:
-    """Check the static records of a zone; `nameservers` are its own NS records."""
-    for owner, types in content.owners():
-        _check_cname(content, owner, types)
-        _check_cut(content, owner, types)
-    for record in nameservers:
-        _check_nameserver(content, record)
-    for _, types in content.owners():
-        for records in types.values():
-            for record in records:
-                _check_target(content, record)
+def _outside(content: Content, finding: Finding) -> str:
+    return f"{to_text(finding.owner)} lies outside of the zone {to_text(content.origin)}"
 
 
-def _check_cname(content: Content, owner: bytes, types: Mapping[int, list[Placed]]) -> None:
-    aliases = types.get(CNAME, [])
-    if not aliases:
-        return
-    spot, name = aliases[0].spot, content.text(owner)
-    others = [type_name(number) for number in types if number not in BESIDE_CNAME]
-    if owner == content.origin:
-        spot.problem("the zone's own name has SOA and NS records, so it can have no CNAME")
-    elif others:
-        spot.problem(f"a CNAME stands alone, but {name} has {listed(others)} too")
-    if len({record.rdata for record in aliases}) > 1:
-        spot.problem(f"{name} has {len(aliases)} CNAMEs, one is the most")
+def _name(content: Content, finding: Finding) -> str:
+    return f"{content.text(finding.owner)} {type_name(finding.type)}"
 
 
-def _cut_above(content: Content, name: bytes) -> bytes | None:
-    """The delegation above `name`, itself not counted; None without one."""
-    found = None
-    for above in ancestors(name):
-        if above == content.origin:
-            break
-        if above != name and content.at(above, NS):
-            found = above  # the highest one is where the zone ends
-    return found
+def _ttl(content: Content, finding: Finding) -> str:
+    elsewhere, here = finding.numbers
+    return (
+        f"{_name(content, finding)} has TTL {elsewhere} elsewhere and {here} here; "
+        "records of one name and type share one TTL (RFC 2181 section 5.2)"
+    )
 
 
-def _check_cut(content: Content, owner: bytes, types: Mapping[int, list[Placed]]) -> None:
-    cut = _cut_above(content, owner)
-    delegated = owner != content.origin and NS in types
-    for number, records in types.items():
-        if cut is not None and number not in GLUE:
-            records[0].spot.problem(
-                f"{content.text(owner)} is below the delegation of {content.text(cut)}; "
-                "only glue (A, AAAA) can stand there"
-            )
-        elif delegated and number not in AT_CUT:
-            records[0].spot.problem(
-                f"{content.text(owner)} is delegated, so {type_name(number)} belongs to "
-                "the zone it is delegated to"
-            )
-    if delegated and is_wildcard(owner):
-        types[NS][0].spot.problem("a wildcard cannot be delegated (RFC 4592 section 4.2)")
+def _twice(content: Content, finding: Finding) -> str:
+    return f"{_name(content, finding)} {rdata_text(finding.type, finding.rdata)} stands twice"
 
 
-def _check_nameserver(content: Content, record: Placed) -> None:
-    name = record.rdata.lower()
-    if not content.inside(name):
-        return
-    if content.at(name, CNAME):
-        record.spot.problem(
-            f"{to_text(name)} is a CNAME; a name server has addresses (RFC 2181 section 10.3)"
-        )
-    elif not content.at(name, A) and not content.at(name, AAAA):
-        written = content.text(name)
-        hint = f'add it to records: "{written}": {{A: ...}}'
-        if written.count(".") == 3 and written.replace(".", "").isdigit():
-            hint = "a name server is a name, which records give an address"
-        record.spot.problem(f"{to_text(name)} has no address; {hint}")
+def _too_large(content: Content, finding: Finding) -> str:
+    size, most = finding.numbers
+    return f"{_name(content, finding)} takes {size} octets, {most} is the most"
 
 
-def _check_target(content: Content, record: Placed) -> None:
-    """Warn of names in the zone that lead nowhere; most of them lack their final dot."""
-    target = target_of(record.type, record.rdata)
-    if target is None or target == b"\0" or (record.owner, record.type) == (content.origin, NS):
-        return
-    name = target.lower()
-    if not content.inside(name):
-        return
-    kind = type_name(record.type)
-    if record.type in {MX, SRV, NS} and content.at(name, CNAME):
-        record.spot.warning(f"{to_text(name)} is a CNAME, and {kind} must not point at one")
-    elif record.type == NS:
-        if _is_glue(record, name) and not any(content.at(name, number) for number in GLUE):
-            record.spot.warning(
-                f"{to_text(name)} is below the delegation itself and needs an A or AAAA record here"
-            )
-    elif looks_absolute(content.text(name), content.origin):
-        pass  # told where it was read
-    elif not content.exists(name) and _cut_above(content, name) is None:
-        record.spot.warning(
-            f"{to_text(name)} does not exist in this zone; a name elsewhere ends in a dot"
-        )
+def _cname_apex(_content: Content, _finding: Finding) -> str:
+    return "the zone's own name has SOA and NS records, so it can have no CNAME"
 
 
-def _is_glue(record: Placed, name: bytes) -> bool:
-    return any(above == record.owner for above in ancestors(name))
+def _cname_beside(content: Content, finding: Finding) -> str:
+    others = listed(type_name(number) for number in finding.types)
+    return f"a CNAME stands alone, but {content.text(finding.owner)} has {others} too"
+
+
+def _several(content: Content, finding: Finding) -> str:
+    count, _ = finding.numbers
+    return f"{content.text(finding.owner)} has {count} {type_name(finding.type)}s, one is the most"
+
+
+def _below_cut(content: Content, finding: Finding) -> str:
+    return (
+        f"{content.text(finding.owner)} is below the delegation of {content.text(finding.names[0])}"
+        "; only glue (A, AAAA) can stand there"
+    )
+
+
+def _at_cut(content: Content, finding: Finding) -> str:
+    return (
+        f"{content.text(finding.owner)} is delegated, so {type_name(finding.type)} belongs to "
+        "the zone it is delegated to"
+    )
+
+
+def _wildcard_cut(_content: Content, _finding: Finding) -> str:
+    return "a wildcard cannot be delegated (RFC 4592 section 4.2)"
+
+
+def _below_dname(content: Content, finding: Finding) -> str:
+    return (
+        f"{content.text(finding.owner)} is below the DNAME of {content.text(finding.names[0])}, "
+        "which makes another name of it, so nothing can stand there (RFC 6672 section 2.4)"
+    )
+
+
+def _wildcard_dname(_content: Content, _finding: Finding) -> str:
+    return "a DNAME at a wildcard means something else to every resolver (RFC 6672 section 3.3)"
+
+
+def _server_alias(_content: Content, finding: Finding) -> str:
+    return (
+        f"{to_text(finding.names[0])} is a CNAME; "
+        "a name server has addresses (RFC 2181 section 10.3)"
+    )
+
+
+def _server_address(content: Content, finding: Finding) -> str:
+    written = content.text(finding.names[0])
+    hint = f'add it to records: "{written}": {{A: ...}}'
+    if finding.place[0]:
+        hint = f"add it, as in: {written} A 192.0.2.53"
+    elif written.count(".") == 3 and written.replace(".", "").isdigit():
+        hint = "a name server is a name, which records give an address"
+    return f"{to_text(finding.names[0])} has no address; {hint}"
+
+
+def _target_alias(_content: Content, finding: Finding) -> str:
+    kind = type_name(finding.type)
+    return f"{to_text(finding.names[0])} is a CNAME, and {kind} must not point at one"
+
+
+def _glue(_content: Content, finding: Finding) -> str:
+    return (
+        f"{to_text(finding.names[0])} is below the delegation itself "
+        "and needs an A or AAAA record here"
+    )
+
+
+def _target_missing(_content: Content, finding: Finding) -> str:
+    name = to_text(finding.names[0])
+    return f"{name} does not exist in this zone; a name elsewhere ends in a dot"
+
+
+def _loop(content: Content, finding: Finding) -> str:
+    names = [content.text(name) for name in finding.names]
+    shown = [*names[:MAX_SHOWN], "..."] if len(names) > MAX_SHOWN else [*names, names[0]]
+    return f"CNAMEs lead in a circle and never to an answer: {' -> '.join(shown)}"
+
+
+def _chain(content: Content, finding: Finding) -> str:
+    most, _ = finding.numbers
+    return (
+        f"{content.text(finding.owner)} begins a chain of more than {most} CNAMEs; an answer "
+        f"follows {most}, and resolvers have to ask for the rest"
+    )
+
+
+MAX_SHOWN: Final = 12
+"""Names of a loop that a message tells."""
+
+_WORDS: Final[Mapping[str, Callable[[Content, Finding], str]]] = {
+    "outside": _outside,
+    "ttl": _ttl,
+    "twice": _twice,
+    "too-large": _too_large,
+    "cname-apex": _cname_apex,
+    "cname-beside": _cname_beside,
+    "several": _several,
+    "below-cut": _below_cut,
+    "at-cut": _at_cut,
+    "wildcard-cut": _wildcard_cut,
+    "below-dname": _below_dname,
+    "wildcard-dname": _wildcard_dname,
+    "server-alias": _server_alias,
+    "server-address": _server_address,
+    "target-alias": _target_alias,
+    "glue": _glue,
+    "target-missing": _target_missing,
+    "loop": _loop,
+    "chain": _chain,
+}
 
 
 def check_services(content: Content, services: Mapping[bytes, tuple[Spot, Service | None]]) -> None:
     """Check services, by owner name, against the static records; None: its pool is unknown."""
     for owner, (spot, service) in services.items():
         here = spot.on_key()
-        cut = owner if owner != content.origin and content.at(owner, NS) else None
-        cut = cut or _cut_above(content, owner)
-        if cut is not None:
-            here.problem(f"stands at or below the delegation of {content.text(cut)}")
+        ended = _ended(content, owner)
+        if ended is not None:
+            above, number = ended
+            if number == NS:
+                here.problem(f"stands at or below the delegation of {content.text(above)}")
+            else:
+                here.problem(
+                    f"stands below the DNAME of {content.text(above)}, which makes another name "
+                    "of it"
+                )
             continue
         aliased = service is not None and service.may_alias
         taken = _taken(service)
@@ -172,6 +234,23 @@ def _taken(service: Service | None) -> set[int]:
     )
 
 
+def _ended(content: Content, owner: bytes) -> tuple[bytes, int] | None:
+    """The delegation at or above `owner`, or the DNAME above it, which ends the zone there.
+
+    That is the highest one, told with its type; None without one.
+    """
+    found = None
+    for name in ancestors(owner):
+        types = content.types(name)
+        if NS in types and name != content.origin:
+            found = name, NS
+        elif DNAME in types and name != owner:
+            found = name, DNAME
+        if name == content.origin:
+            break
+    return found
+
+
 def _check_declared(content: Content, spot: Spot, service: Service) -> None:
     pointing = [one for one in service.declared if not isinstance(one, SvcbRecord)]
     kinds = listed([type_name(one.type) for one in pointing]) if pointing else ""
@@ -191,7 +270,7 @@ def _check_declared(content: Content, spot: Spot, service: Service) -> None:
             )
         if not content.inside(one.target):
             continue
-        if not content.exists(one.target) and _cut_above(content, one.target) is None:
+        if not content.exists(one.target) and _ended(content, one.target) is None:
             spot.at(type_name(one.type), "target").warning(
                 f"{to_text(one.target)} does not exist in this zone; a name elsewhere ends in a dot"
             )

@@ -8,11 +8,11 @@ import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from dnslb.config.content import Placed
 from dnslb.config.model import Backend, Pool
 from dnslb.config.shapes import SoaShape
 from dnslb.config.texts import read_name
 from dnslb.zone.names import from_labels, from_text, lower
-from dnslb.zone.records import RRset
 from dnslb.zone.types import SOA
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _USER: Final = re.compile(r"[!-?A-~]+")  # printable ASCII without @
 
 def make_soa(
     shape: SoaShape | None, spot: Spot, origin: bytes, primary: bytes, ttl: int, serial: int
-) -> RRset:
+) -> Placed:
     """The SOA record; `ttl` is the zone's, `primary` its first name server."""
     shape = shape or SoaShape()
     times = (
@@ -44,7 +44,7 @@ def make_soa(
     )
     mailbox = _mailbox(shape.contact or "hostmaster", spot.at("contact"), origin)
     rdata = primary + mailbox + struct.pack("!5I", serial, *times)
-    return RRset(origin, SOA, ttl if shape.ttl is None else shape.ttl, (rdata,))
+    return Placed(origin, SOA, ttl if shape.ttl is None else shape.ttl, rdata, spot)
 
 
 def _mailbox(text: str, spot: Spot, origin: bytes) -> bytes:
@@ -59,16 +59,13 @@ def _mailbox(text: str, spot: Spot, origin: bytes) -> bytes:
     return origin
 
 
-def serial_of(rrsets: Iterable[RRset], services: Iterable[Service]) -> int:
+def serial_of(digest: int, services: Iterable[Service]) -> int:
     """A serial that depends on the content and nothing else: 32 bits of its hash, never 0.
 
-    It differs whenever the content does, but it does not grow: the order of RFC 1982 cannot be had
-    from content alone.
+    `digest` is that of the records. The serial differs whenever the content does, but it does not
+    grow: the order of RFC 1982 cannot be had from content alone.
     """
-    facts: list[object] = [
-        (rrset.owner, rrset.type, rrset.ttl, sorted(rrset.rdatas))
-        for rrset in sorted(rrsets, key=lambda rrset: (rrset.owner, rrset.type))
-    ]
+    facts: list[object] = [digest]
     pools: dict[str, Pool] = {}
     for service in sorted(services, key=lambda service: service.id):
         sorry = service.when_down.backend
@@ -80,8 +77,8 @@ def serial_of(rrsets: Iterable[RRset], services: Iterable[Service]) -> int:
     for name, pool in sorted(pools.items()):
         facts.append((name, type(pool.strategy).__qualname__, pool.min_up, pool.prefix))
         facts += [(member.name, member.weight, _answer(member)) for member in pool.members]
-    digest = hashlib.blake2b(repr(facts).encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") or 1
+    hashed = hashlib.blake2b(repr(facts).encode(), digest_size=4).digest()
+    return int.from_bytes(hashed, "big") or 1
 
 
 def _answer(member: Member) -> object:

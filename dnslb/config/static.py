@@ -1,29 +1,25 @@
-"""Reading static records: from `records` and `nameservers`, and from master files."""
+"""Reading the static records of a YAML file: from `records` and `nameservers`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.content import Placed
-from dnslb.config.files import read_text
-from dnslb.config.spot import Spot
 from dnslb.config.suggest import unknown
 from dnslb.config.texts import read_name, read_owner
 from dnslb.config.values import items
-from dnslb.zone.master import parse_master
-from dnslb.zone.names import is_within, looks_absolute, to_text
+from dnslb.zone.names import looks_absolute, to_text
 from dnslb.zone.rdata import RdataError, parse_rdata, target_of
 from dnslb.zone.tokens import TextError, words
 from dnslb.zone.types import NAMES, NS, SOA, is_meta, type_name, type_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from dnslb.config.problem import Report
     from dnslb.config.shapes import ZoneShape
+    from dnslb.config.spot import Spot
 
-__all__ = ["read_master", "read_nameservers", "read_records"]
+__all__ = ["read_nameservers", "read_records"]
 
 TEXT_TYPES: Final = {"TXT", "SPF"}
 
@@ -101,22 +97,3 @@ def read_nameservers(shape: ZoneShape, spot: Spot, origin: bytes, ttl: int) -> l
         elif name is not None:
             found[name] = Placed(origin, NS, ttl, name, here)
     return list(found.values())
-
-
-def read_master(file: Path, report: Report, origin: bytes, ttl: int) -> list[Placed] | None:
-    """The records of a master file; None when it cannot be read. What is wrong is reported."""
-    text = read_text(file, report)
-    if text is None:
-        return None
-    parsed = parse_master(text, origin)
-    for error in parsed.errors:
-        report.problem(file, str(error), error.line, error.column)
-    placed = []
-    for record in parsed.records:
-        spot = Spot(report, file, place=(record.line, record.column))
-        if not is_within(record.owner, origin):
-            spot.problem(f"{to_text(record.owner)} lies outside of the zone {to_text(origin)}")
-        else:
-            own_ttl = ttl if record.ttl is None else record.ttl
-            placed.append(Placed(record.owner, record.type, own_ttl, record.rdata, spot))
-    return placed

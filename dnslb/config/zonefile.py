@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.checks import Checks
@@ -17,7 +17,7 @@ from dnslb.config.services import read_services, resolved
 from dnslb.config.shapes import ZoneShape
 from dnslb.config.soa import make_soa, serial_of
 from dnslb.config.spot import Spot
-from dnslb.config.static import read_master, read_nameservers, read_records
+from dnslb.config.static import read_nameservers, read_records
 from dnslb.config.tree import YamlError, parse
 from dnslb.config.validate import read_shape
 from dnslb.config.values import items
@@ -46,8 +46,8 @@ class ZoneRead:
     file: Path
     origin: bytes
     zone: Zone
-    owners: dict[bytes, Spot]  # where each owner name was first written
-    included: list[Path] = field(default_factory=list)
+    content: Content
+    included: list[Path]  # the master files that are parts of it
 
 
 def origin_of(file: Path, report: Report) -> bytes | None:
@@ -93,33 +93,32 @@ class _YamlZone:
         self._origin = origin
         self._name = to_text(origin)
         self._ttl = TTL if shaped.value.ttl is None else shaped.value.ttl
-        self._included: list[Path] = []
         self._before = before
 
     def read(self) -> ZoneRead:
         drafts, services, pools = self._services()
         nameservers = self._nameservers()
-        records = list(read_records(self._shape, self._spot, self._origin, self._ttl))
-        records += self._includes(has_nameservers=bool(nameservers))
-        hosts = Hosts(self._origin, self._ttl)
-        hosts.name(drafts, services, records)
-        records += hosts.made
-        content = Content(self._origin, [*nameservers, *records], (draft.owner for draft in drafts))
-        check_content(content, nameservers)
+        content = Content(self._origin, self._spot.report, self._spot.file)
+        static = read_records(self._shape, self._spot, self._origin, self._ttl)
+        for record in (*nameservers, *static):
+            content.add(record)
+        for draft in drafts:
+            content.add_service(draft.owner, draft.spot.on_key())
+        self._includes(content, has_nameservers=bool(nameservers))
+        hosts = Hosts(content, self._ttl)
+        hosts.name(drafts, services)
+        for record in hosts.made:
+            content.add(record)
+        check_content(content)
         by_owner = {draft.owner: (draft.spot, services.get(draft.name)) for draft in drafts}
         check_services(content, by_owner)
-        rrsets = content.rrsets()
-        services = hosts.told(services, rrsets)
-        serial = serial_of(rrsets, services.values())
+        services = hosts.told(services)
+        serial = serial_of(content.records.digest(), services.values())
         primary = nameservers[0].rdata if nameservers else self._origin
-        soa = make_soa(
-            self._shape.soa, self._spot.at("soa"), self._origin, primary, self._ttl, serial
-        )
-        owners = {draft.owner: draft.spot.on_key() for draft in drafts}
-        for record in records:
-            owners.setdefault(record.owner, record.spot)
-        zone = Zone(self._name, (soa, *rrsets), services, pools)
-        return ZoneRead(self._spot.file, self._origin, zone, owners, self._included)
+        spot = self._spot.at("soa")
+        content.add(make_soa(self._shape.soa, spot, self._origin, primary, self._ttl, serial))
+        zone = Zone(self._name, content.records, services, pools)
+        return ZoneRead(self._spot.file, self._origin, zone, content, content.files)
 
     def _services(self) -> tuple[list[ServiceDraft], dict[str, Service], dict[str, Pool]]:
         shaped, spot = self._shaped, self._spot
@@ -147,50 +146,40 @@ class _YamlZone:
             )
         return found
 
-    def _includes(self, *, has_nameservers: bool) -> list[Placed]:
-        records: list[Placed] = []
+    def _includes(self, content: Content, *, has_nameservers: bool) -> None:
+        refused = [(SOA, None), *([(NS, self._origin)] if has_nameservers else [])]
         for index, text in items(self._shape.include):
             spot = self._spot.at("include").at(index)
             file = self._spot.file.parent / text
             if not is_file(file):
                 spot.problem(f"there is no file {text}; the path is relative to this file's folder")
                 continue
-            self._included.append(file)
-            for record in read_master(file, spot.report, self._origin, self._ttl) or []:
-                if record.type == SOA:
-                    record.spot.problem('the SOA record is made from the key "soa"; remove it here')
-                elif record.type == NS and record.owner == self._origin and has_nameservers:
-                    record.spot.problem(
-                        'the zone\'s own NS records are made from "nameservers"; remove them here'
-                    )
-                else:
-                    records.append(record)
-        return records
+            for number, here in content.read(file, self._ttl, refused):
+                made_from = (
+                    'the SOA record is made from the key "soa"'
+                    if number == SOA
+                    else 'the zone\'s own NS records are made from "nameservers"'
+                )
+                here.problem(f"{made_from}; remove {'it' if number == SOA else 'them'} here")
 
 
-def read_zone_file(file: Path, origin: bytes, report: Report) -> ZoneRead | None:
+def read_zone_file(file: Path, origin: bytes, report: Report) -> ZoneRead:
     """The zone in a plain master file, with its own SOA and NS records."""
     before = len(report.problems)
-    records = read_master(file, report, origin, TTL)
-    if records is None:
-        return None
+    content = Content(origin, report, file)
+    content.read(file, TTL)
     readable = len(report.problems) == before
-    whole = Spot(report, file)
-    soas = [record for record in records if record.type == SOA]
-    for record in soas:
-        if record.owner != origin:
-            record.spot.problem(f"an SOA record stands at the origin, {to_text(origin)}")
-    for record in soas[1:]:
-        record.spot.problem("a zone has one SOA record")
-    if readable and not soas:
-        whole.problem("needs an SOA record")
-    content = Content(origin, records, ())
-    nameservers = content.at(origin, NS)
-    if readable and not nameservers:
-        whole.problem("needs NS records at its origin")
-    check_content(content, nameservers)
-    owners: dict[bytes, Spot] = {}
-    for record in records:
-        owners.setdefault(record.owner, record.spot)
-    zone = Zone(to_text(origin), tuple(content.rrsets()), {}, {})
-    return ZoneRead(file, origin, zone, owners)
+    check_content(content)
+    records = content.records
+    for owner in records.owners(SOA):
+        first, *more = content.spots(owner, SOA)
+        if owner != origin:
+            first.problem(f"an SOA record stands at the origin, {to_text(origin)}")
+        for spot in more:
+            spot.problem("a zone has one SOA record")
+    if readable and not records.places(origin, SOA):
+        content.whole.problem("needs an SOA record")
+    if readable and not records.places(origin, NS):
+        content.whole.problem("needs NS records at its origin")
+    zone = Zone(to_text(origin), records, {}, {})
+    return ZoneRead(file, origin, zone, content, content.files[1:])

@@ -18,7 +18,7 @@ from dnslb.policy.walk import chances, scope
 from dnslb.zone.lookup import Found, Kind, ZoneIndex
 from dnslb.zone.names import from_labels, labels, lower, to_text
 from dnslb.zone.rdata import rdata_text
-from dnslb.zone.types import type_name
+from dnslb.zone.types import DS, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,11 +116,14 @@ def explain(
         PlanError: a strategy failed or returned what is no plan.
     """
     asked = Question(to_text(name), type_name(rtype), str(client) if client else None)
-    zone = enclosing(config, labels(lower(name)))
+    wanted = labels(lower(name))
+    zone = enclosing(config, wanted)
     if zone is None:
         return Explanation(asked)
-    index = ZoneIndex(zone)
-    found = index.find(labels(lower(name)), rtype)
+    if rtype == DS and to_text(lower(name)) == zone.origin and wanted:
+        # DS records stand on the parent's side (RFC 4035 section 3.1.4.1)
+        zone = enclosing(config, wanted[1:]) or zone
+    found = ZoneIndex(zone).find(wanted, rtype)
     owner = to_text(from_labels(found.owner))
     if found.service is None:
         return Explanation(asked, zone.origin, found.kind, owner, records=_records(found))

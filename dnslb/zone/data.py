@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dnslb.zone.names import from_text, lower
 
 if TYPE_CHECKING:
+    from dnslb._engine import Records
     from dnslb.config.model import ServiceId, Zone
     from dnslb.zone.records import RRset
 
@@ -19,7 +20,7 @@ class EngineZone:
     """What `Engine.publish` reads of a zone."""
 
     origin: bytes  # in lower case, wire format
-    rrsets: tuple[RRset, ...]
+    rrsets: Records | tuple[RRset, ...]
     services: tuple[tuple[bytes, ServiceId], ...]  # owner name in wire format, and whose it is
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dnslb.zone.data import engine_zone
-from dnslb.zone.names import labels
+from dnslb.zone.names import ancestors, from_labels, labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +23,7 @@ __all__ = ["Found", "Kind", "Labels", "ZoneIndex"]
 
 NS: Final = 2
 CNAME: Final = 5
+DNAME: Final = 39
 DS: Final = 43
 ANY: Final = 255
 
@@ -37,6 +38,7 @@ class Kind(enum.Enum):
     SERVICE = "service"
     CNAME = "alias"
     DELEGATION = "delegation"
+    DNAME = "another name by DNAME"
     ANY = "minimal answer to ANY (RFC 8482)"
     NODATA = "no records of this type"
     NXDOMAIN = "no such name"
@@ -61,35 +63,42 @@ class ZoneIndex:
     def __init__(self, zone: Zone) -> None:
         data = engine_zone(zone)
         self.origin = labels(data.origin)
-        self._rrsets: dict[Labels, dict[int, RRset]] = {}
-        for rrset in data.rrsets:
-            self._rrsets.setdefault(labels(rrset.owner), {})[rrset.type] = rrset
+        rrsets = data.rrsets
+        self._content = _Listed(rrsets) if isinstance(rrsets, tuple) else rrsets
         self._services: Mapping[Labels, Service] = {
             labels(owner): zone.services[key.name] for owner, key in data.services
         }
-        owners: Iterable[Labels] = [*self._rrsets, *self._services]
-        self._names = {owner[start:] for owner in owners for start in range(len(owner) + 1)}
+        self._above = {owner[start:] for owner in self._services for start in range(len(owner) + 1)}
 
     def find(self, name: Labels, rtype: int) -> Found:
         """What the zone says to a question for `name`, which is in or below its origin."""
         depth = len(self.origin)
-        for kept in range(depth + 1, len(name) + 1):
+        for kept in range(depth, len(name) + 1):
             cut = name[len(name) - kept :]
+            rrsets = self._rrsets(cut)
             parent_side = cut == name and rtype == DS
-            if NS in self._rrsets.get(cut, {}) and not parent_side:
-                return Found(Kind.DELEGATION, cut, self._rrsets[cut][NS])
+            if NS in rrsets and cut != self.origin and not parent_side:
+                return Found(Kind.DELEGATION, cut, rrsets[NS])
+            if DNAME in rrsets and cut != name:
+                return Found(Kind.DNAME, cut, rrsets[DNAME])
         encloser = name
-        while encloser not in self._names and len(encloser) > depth:
+        while not self._exists(encloser) and len(encloser) > depth:
             encloser = encloser[1:]
         if encloser == name:
             return self._at(name, rtype)
         wildcard = (b"*", *encloser)
-        if wildcard in self._names:
+        if self._exists(wildcard):
             return self._at(wildcard, rtype)
         return Found(Kind.NXDOMAIN, encloser)
 
+    def _exists(self, name: Labels) -> bool:
+        return name in self._above or self._content.exists(from_labels(name))
+
+    def _rrsets(self, owner: Labels) -> dict[int, RRset]:
+        return {rrset.type: rrset for rrset in self._content.at(from_labels(owner))}
+
     def _at(self, owner: Labels, rtype: int) -> Found:
-        rrsets = self._rrsets.get(owner, {})
+        rrsets = self._rrsets(owner)
         service = self._services.get(owner)
         if rtype == ANY and CNAME in rrsets:
             return Found(Kind.RRSET, owner, rrsets[CNAME])
@@ -102,3 +111,21 @@ class ZoneIndex:
         if service:
             return Found(Kind.SERVICE, owner, service=service)
         return Found(Kind.NODATA, owner)
+
+
+class _Listed:
+    """RRsets by owner name, as the engine gives them for a zone that it has read."""
+
+    def __init__(self, rrsets: Iterable[RRset]) -> None:
+        self._by_owner: dict[bytes, list[RRset]] = {}
+        for rrset in rrsets:
+            self._by_owner.setdefault(rrset.owner, []).append(rrset)
+        self._names = {name for owner in self._by_owner for name in ancestors(owner)}
+
+    def at(self, owner: bytes) -> list[RRset]:
+        """The RRsets at a name."""
+        return self._by_owner.get(owner, [])
+
+    def exists(self, name: bytes) -> bool:
+        """Whether something stands at or below `name`."""
+        return name in self._names

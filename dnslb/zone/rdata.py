@@ -27,6 +27,9 @@ __all__ = ["RdataError", "parse_rdata", "rdata_text", "target_of", "type_name", 
 
 MAX_RDATA: Final = 0xFFFF
 
+# dnslib has a class for DNAME, and does not read it
+_CLASSES: Final[dict[str, type[dnslib.RD]]] = {**dnslib.RDMAP, "DNAME": dnslib.DNAME}
+
 
 class RdataError(ValueError):
     """Text that is no rdata of its type; the message says so in one line."""
@@ -101,10 +104,10 @@ def _generic(number: int, fields: Fields) -> bytes:
 
 def _well_formed(name: str, rdata: bytes) -> bool:
     """Whether dnslib reads `rdata` as a record of the type, and writes the same."""
-    if name not in dnslib.RDMAP:
+    if name not in _CLASSES:
         return bool(rdata)
     try:
-        return _packed(dnslib.RDMAP[name].parse(DNSBuffer(rdata), len(rdata))) == rdata
+        return _packed(_CLASSES[name].parse(DNSBuffer(rdata), len(rdata))) == rdata
     except Exception:  # noqa: BLE001 - dnslib's decoders raise whatever comes up
         return False
 
@@ -141,4 +144,4 @@ def _string_text(value: bytes) -> str:
 
 
 def _class(name: str) -> type[dnslib.RD]:
-    return dnslib.RDMAP.get(ALIKE.get(name, name), dnslib.RD)  # type: ignore[no-any-return]
+    return _CLASSES.get(ALIKE.get(name, name), dnslib.RD)  # type: ignore[no-any-return]

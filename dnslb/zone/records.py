@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-__all__ = ["RRset"]
+__all__ = ["Finding", "RRset"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +16,16 @@ class RRset:
     type: int
     ttl: int  # seconds
     rdatas: tuple[bytes, ...]  # uncompressed wire format, each at most 65,535 octets
+
+
+class Finding(NamedTuple):
+    """What the engine finds wrong with a zone; `engine/src/zones/findings.rs` has the kinds."""
+
+    kind: str
+    place: tuple[int, int, int]  # file by its number, line, column
+    owner: bytes
+    type: int
+    rdata: bytes
+    names: tuple[bytes, ...]
+    types: tuple[int, ...]
+    numbers: tuple[int, int]

@@ -135,11 +135,7 @@ fn zones() -> Zones {
         set("*.wild", 1, &address),
     ];
     rrsets.extend((0..NAMES).map(|at| set(&format!("n{at}"), 1, &address)));
-    let zone = ZoneSpec {
-        origin,
-        rrsets,
-        services: Vec::new(),
-    };
+    let zone = ZoneSpec::new(&origin, &rrsets, &[]).expect("a zone");
     Zones::compile(&[zone], &HashMap::default()).expect("a zone")
 }
 

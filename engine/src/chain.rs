@@ -16,7 +16,7 @@ use crate::snapshot::Snapshot;
 use crate::wire::name::{Lower, MAX_NAME};
 use crate::wire::writer::Full;
 use crate::wire::{CLASS_IN, OWNER_IS_QUESTION, Rcode, rtype};
-use crate::zones::{Node, Set, Zone, Zones};
+use crate::zones::{Node, Set, Zone};
 
 /// How many aliases one answer follows; resolvers ask anew for the rest.
 pub(crate) const MAX_CHAIN: usize = 8;
@@ -36,19 +36,19 @@ pub(crate) enum Next<'s> {
         /// Octets of the DNAME's owner, the end of the current name that is replaced.
         from: usize,
         owner: u16,
-        /// The number of the DNAME's node.
+        /// The number of the DNAME's node among all nodes.
         subject: u32,
     },
 }
 
 impl<'s> Next<'s> {
     /// The way on from a name below the DNAME of `node`.
-    pub(crate) fn renamed(zones: &Zones, node: &Node, dname: &'s Set, owner: u16) -> Self {
+    pub(crate) fn renamed(zone: &Zone, node: &Node, dname: &'s Set, owner: u16) -> Self {
         Self::Dname {
             dname,
-            from: zones.name(node).len(),
+            from: zone.name(node).len(),
             owner,
-            subject: node.id(),
+            subject: zone.subject(node),
         }
     }
 }
@@ -88,12 +88,12 @@ pub(crate) fn follow<'s, 'q, 'w>(
                 if !told.contains(&subject) {
                     let kept = current.as_slice().len().checked_sub(from).ok_or(Full)?;
                     let at = usize::from(owner & !0xC000).saturating_add(kept);
-                    reply.answer(zones, dname, pointer(at).ok_or(Full)?)?;
+                    reply.answer(home, dname, pointer(at).ok_or(Full)?)?;
                 }
                 if let Some(place) = told.get_mut(turn) {
                     *place = subject;
                 }
-                match rename(reply, zones, dname, from, owner, &mut current)? {
+                match rename(reply, home, dname, from, owner, &mut current)? {
                     Some(owner) => owner,
                     None => return Ok(()),
                 }
@@ -112,12 +112,9 @@ pub(crate) fn follow<'s, 'q, 'w>(
             *place = name;
         }
         let found = match zones.find(name.as_slice(), 0) {
-            Found::Node(node) => match zones.zone(node).filter(|zone| is_home(zone)) {
-                Some(zone) => stand(reply, Place { node, zone, owner })?,
-                None => None,
-            },
-            Found::Renamed(node, dname) if zones.zone(node).is_some_and(is_home) => {
-                Some(Next::renamed(zones, node, dname, owner))
+            Found::Node(zone, node) if is_home(zone) => stand(reply, Place { node, zone, owner })?,
+            Found::Renamed(zone, node, dname) if is_home(zone) => {
+                Some(Next::renamed(zone, node, dname, owner))
             }
             // the chain's last name is what the rcode is about (RFC 6604)
             Found::Missing(zone) if is_home(zone) => {
@@ -137,13 +134,13 @@ pub(crate) fn follow<'s, 'q, 'w>(
 /// section 3.1). Returns a pointer to that; None where the answer ends here.
 fn rename(
     reply: &mut Reply<'_, '_>,
-    zones: &Zones,
+    zone: &Zone,
     dname: &Set,
     from: usize,
     owner: u16,
     current: &mut Lower,
 ) -> Result<Option<u16>, Full> {
-    let record = zones.records(dname);
+    let record = zone.records(dname);
     let kept = current.as_slice().len().checked_sub(from).ok_or(Full)?;
     let target = record.get(RECORD..).ok_or(Full)?;
     let ttl = record.get(6..10).ok_or(Full)?;

@@ -11,13 +11,15 @@
 //! rrl/      what is beyond the rate that a network has a right to
 //! settings  how answers look in general     cookie   who has shown that it receives what we send
 //! lookup    owner name → zone content      select   plan → leaf
-//! zones     what zones compile to          plan     what plans compile to
+//! zones     records → tables, and rules     plan     what plans compile to
+//! master    reads master files
 //! wire/     the format of messages
 //! ```
 
 mod chain;
 pub mod cookie;
 pub mod lookup;
+pub mod master;
 pub mod plan;
 mod reply;
 pub mod respond;

@@ -8,17 +8,17 @@
 
 use crate::wire::name::Labels;
 use crate::wire::rtype;
-use crate::zones::{Delegation, End, Node, Set, Zone, Zones};
+use crate::zones::{Delegation, End, Node, Set, Table, Zone, Zones};
 
-/// What stands at a name.
+/// What stands at a name, and in which zone.
 pub enum Found<'z> {
     /// The name itself, or the wildcard that stands in for it.
-    Node(&'z Node),
+    Node(&'z Zone, &'z Node),
     /// The name is at or below a delegation, whose node is told.
-    Delegated(&'z Node, &'z Delegation),
+    Delegated(&'z Zone, &'z Node, &'z Delegation),
     /// The name is below a DNAME, whose node and record are told.
-    Renamed(&'z Node, &'z Set),
-    /// The name is a zone's apex, and DS is asked for: what the zone above has of it.
+    Renamed(&'z Zone, &'z Node, &'z Set),
+    /// The name is the apex of a zone below this one, and DS is asked for: what this one has of it.
     ParentSide(&'z Zone, Option<&'z Set>),
     /// The name does not exist in this zone.
     Missing(&'z Zone),
@@ -32,12 +32,42 @@ impl Zones {
     #[inline]
     #[must_use]
     pub fn find(&self, name: &[u8], qtype: u16) -> Found<'_> {
-        match self.node(name) {
-            Some(node) => self.exact(node, qtype),
-            None => self.encloser(name),
+        let Some(zone) = self.enclosing(name) else {
+            return Found::Outside;
+        };
+        if qtype == rtype::DS
+            && name.len() == usize::from(zone.apex)
+            && let Some(found) = self.parent_side(name)
+        {
+            return found;
+        }
+        match zone.node(name) {
+            Some(node) => zone.exact(node, qtype),
+            None => zone.encloser(name),
         }
     }
 
+    /// What the zone above the one at `apex` has of it; None where that is not served here, or
+    /// delegates a name between.
+    #[cold]
+    fn parent_side(&self, apex: &[u8]) -> Option<Found<'_>> {
+        let (&length, rest) = apex.split_first().filter(|&(&length, _)| length > 0)?;
+        let above = rest.get(usize::from(length)..)?;
+        let parent = self.enclosing(above)?;
+        let closest = parent.node(above).or_else(|| parent.closest(above));
+        let cut = closest.and_then(|node| parent.cut(node.cut));
+        // a DNAME at the parent's own apex renames what is below, but not the zones there
+        if cut.is_some_and(|cut| cut.node != 0) {
+            return None;
+        }
+        let ds = parent
+            .node(apex)
+            .and_then(|node| parent.set(node, rtype::DS));
+        Some(Found::ParentSide(parent, ds))
+    }
+}
+
+impl Zone {
     #[inline]
     fn exact<'z>(&'z self, node: &'z Node, qtype: u16) -> Found<'z> {
         if let Some(cut) = self.cut(node.cut) {
@@ -45,58 +75,47 @@ impl Zones {
             match &cut.end {
                 End::Delegation(_) if std::ptr::eq(at, node) && qtype == rtype::DS => {}
                 End::Rename(_) if std::ptr::eq(at, node) => {}
-                End::Delegation(delegation) => return Found::Delegated(at, delegation),
-                End::Rename(dname) => return Found::Renamed(at, dname),
+                End::Delegation(delegation) => return Found::Delegated(self, at, delegation),
+                End::Rename(dname) => return Found::Renamed(self, at, dname),
             }
         }
-        let Some(zone) = self.zone(node) else {
-            return Found::Outside;
-        };
-        if qtype == rtype::DS
-            && let Some(parent) = &zone.parent
-            && self.is_apex(node, zone)
-            && let Some(above) = self.zone_at(parent.zone)
-        {
-            return Found::ParentSide(above, parent.ds.as_ref());
-        }
-        Found::Node(node)
+        Found::Node(self, node)
     }
 
     /// What the closest ancestor of a missing name says of it.
     fn encloser(&self, name: &[u8]) -> Found<'_> {
         let Some(node) = self.closest(name) else {
-            return Found::Outside;
+            return Found::Missing(self);
         };
         if let Some(cut) = self.cut(node.cut) {
             let at = self.node_at(cut.node).unwrap_or(node);
             return match &cut.end {
-                End::Delegation(delegation) => Found::Delegated(at, delegation),
-                End::Rename(dname) => Found::Renamed(at, dname),
+                End::Delegation(delegation) => Found::Delegated(self, at, delegation),
+                End::Rename(dname) => Found::Renamed(self, at, dname),
             };
         }
-        let Some(zone) = self.zone(node) else {
-            return Found::Outside;
-        };
-        // Nothing is synthesised from a name that is another zone's, or another server's: what a
-        // delegated wildcard means is undefined (RFC 4592 section 4.2).
-        let wildcard = self.node_at(node.wildcard);
-        match wildcard.filter(|wildcard| wildcard.zone == node.zone) {
-            Some(wildcard) => match self.exact(wildcard, 0) {
-                Found::Delegated(..) => Found::Missing(zone),
-                found => found,
-            },
-            None => Found::Missing(zone),
+        // Nothing is synthesised from a name that is another server's: what a delegated wildcard means
+        // is undefined (RFC 4592 section 4.2).
+        match self
+            .node_at(node.wildcard)
+            .map(|wildcard| self.exact(wildcard, 0))
+        {
+            None | Some(Found::Delegated(..)) => Found::Missing(self),
+            Some(found) => found,
         }
     }
+}
 
-    /// The closest ancestor that exists. A missing name's parent mostly does, so it is tried first;
-    /// for the others bisection bounds the work, since along the ancestors existence is monotone. Those
-    /// with more labels than any name has are not even looked for.
+impl Table {
+    /// The closest ancestor in the zone that exists. A missing name's parent mostly does, so it is
+    /// tried first; for the others bisection bounds the work, since along the ancestors existence is
+    /// monotone. Those with more labels than any name has are not even looked for.
     fn closest(&self, name: &[u8]) -> Option<&Node> {
         let labels = Labels::new(name);
         let (_, ancestors) = labels.starts().split_first()?;
-        let beyond = ancestors.len().saturating_sub(self.deepest());
-        let mut ancestors = ancestors.get(beyond..)?;
+        let beyond = ancestors.len().saturating_sub(self.deepest);
+        let inside = ancestors.len().checked_sub(usize::from(self.labels))?;
+        let mut ancestors = ancestors.get(beyond..inside)?;
         let at = |start: &u8| {
             name.get(usize::from(*start)..)
                 .and_then(|name| self.node(name))

@@ -1,7 +1,9 @@
-//! The binding to Python: reads what is published, hands it on, and turns errors into exceptions.
+//! The binding to Python, with `python/`: reads what is published, hands it on, and turns errors into exceptions.
 //!
 //! `dnslb/_engine.pyi` is the documentation of everything here. No Python object is kept, and the
 //! interpreter is released whenever the engine works.
+
+mod records;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -24,12 +26,16 @@ use crate::stats::Transport;
 use crate::tcp::Limits;
 use crate::wire::{Rcode, name, rtype};
 use crate::zones::{RrsetSpec, ZoneSpec};
+use records::Records;
 
 /// The extension module `dnslb._engine`.
 #[pymodule]
 mod _engine {
     #[pymodule_export]
     use super::Engine;
+
+    #[pymodule_export]
+    use super::records::Records;
 
     #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "Python's name for it")]
@@ -251,11 +257,15 @@ fn limits(limits: &Bound<'_, PyAny>) -> PyResult<Option<rrl::Limits>> {
 
 fn zone(zone: &Bound<'_, PyAny>) -> PyResult<ZoneSpec> {
     let py = zone.py();
-    Ok(ZoneSpec {
-        origin: zone.getattr(intern!(py, "origin"))?.extract()?,
-        rrsets: rrsets(&zone.getattr(intern!(py, "rrsets"))?)?,
-        services: zone.getattr(intern!(py, "services"))?.extract()?,
-    })
+    let services: Vec<(Vec<u8>, ServiceKey)> = zone.getattr(intern!(py, "services"))?.extract()?;
+    let read = zone.getattr(intern!(py, "rrsets"))?;
+    let spec = if let Ok(records) = read.cast::<Records>() {
+        ZoneSpec::of(records.get().close()?, &services)
+    } else {
+        let origin: Vec<u8> = zone.getattr(intern!(py, "origin"))?.extract()?;
+        ZoneSpec::new(&origin, &rrsets(&read)?, &services)
+    };
+    spec.map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 fn rrsets(rrsets: &Bound<'_, PyAny>) -> PyResult<Vec<RrsetSpec>> {

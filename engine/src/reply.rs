@@ -11,7 +11,7 @@ use crate::wire::edns::{self, Ede, Options};
 use crate::wire::query::{Head, Query};
 use crate::wire::writer::{Full, Writer};
 use crate::wire::{HEADER, MAX_MESSAGE, Rcode, name};
-use crate::zones::{Delegation, Node, Set, Zone, Zones};
+use crate::zones::{Delegation, Node, Set, Zone};
 
 const QR: u16 = 0x8000;
 const AA: u16 = 0x0400;
@@ -127,8 +127,8 @@ impl<'q, 'w> Reply<'q, 'w> {
 
     /// Add an `RRset` to the answer.
     #[inline]
-    pub(crate) fn answer(&mut self, zones: &Zones, set: &Set, owner: u16) -> Result<(), Full> {
-        self.writer.records(zones.records(set), owner)?;
+    pub(crate) fn answer(&mut self, zone: &Zone, set: &Set, owner: u16) -> Result<(), Full> {
+        self.writer.records(zone.records(set), owner)?;
         self.answers = self.answers.saturating_add(set.count);
         Ok(())
     }
@@ -151,16 +151,16 @@ impl<'q, 'w> Reply<'q, 'w> {
     /// Refer to the name servers of a zone below; all glue or a truncated answer (RFC 9471).
     pub(crate) fn refer(
         &mut self,
-        zones: &Zones,
+        zone: &Zone,
         at: &Node,
         delegation: &Delegation,
     ) -> Result<(), Full> {
-        (self.kind, self.subject) = (Kind::Referral, at.id());
-        let (servers, count) = zones.nameservers(delegation);
-        let owner = self.suffix(zones.name(at).len()).ok_or(Full)?;
+        (self.kind, self.subject) = (Kind::Referral, zone.subject(at));
+        let (servers, count) = zone.nameservers(delegation);
+        let owner = self.suffix(zone.name(at).len()).ok_or(Full)?;
         self.writer.records(servers, owner)?;
         self.authorities = count;
-        let (glue, count) = zones.glue(delegation);
+        let (glue, count) = zone.glue(delegation);
         self.writer.put(glue)?;
         self.additionals = count;
         Ok(())

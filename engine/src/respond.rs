@@ -161,10 +161,7 @@ fn fill(
     let zones = &snapshot.zones;
     let name = Lower::new(query.name);
     match zones.find(name.as_slice(), query.qtype) {
-        Found::Node(node) => {
-            let Some(zone) = zones.zone(node) else {
-                return Ok(());
-            };
+        Found::Node(zone, node) => {
             reply.authoritative(zone);
             let at = Place {
                 node,
@@ -178,23 +175,20 @@ fn fill(
                 }),
             }
         }
-        Found::Renamed(node, dname) => {
-            let Some(zone) = zones.zone(node) else {
-                return Ok(());
-            };
+        Found::Renamed(zone, node, dname) => {
             reply.authoritative(zone);
-            let next = Next::renamed(zones, node, dname, OWNER_IS_QUESTION);
+            let next = Next::renamed(zone, node, dname, OWNER_IS_QUESTION);
             chain::follow(reply, snapshot, zone, next, |reply, at| {
                 stand(reply, snapshot, counters, dice, client, at)
             })
         }
-        Found::Delegated(at, delegation) => reply.refer(zones, at, delegation),
+        Found::Delegated(zone, at, delegation) => reply.refer(zone, at, delegation),
         Found::ParentSide(zone, ds) => {
             reply.authoritative(zone);
             match ds {
                 Some(ds) => {
                     reply.kind = Kind::Answer;
-                    reply.answer(zones, ds, OWNER_IS_QUESTION)
+                    reply.answer(zone, ds, OWNER_IS_QUESTION)
                 }
                 None => reply.negative(zone, Rcode::NoError, 0),
             }
@@ -229,14 +223,14 @@ fn stand<'s>(
     at: Place<'s>,
 ) -> Result<Option<Next<'s>>, Full> {
     if reply.answers == 0 {
-        (reply.kind, reply.subject) = (Kind::Answer, at.node.id());
+        (reply.kind, reply.subject) = (Kind::Answer, at.zone.subject(at.node));
     }
-    if let Some(plan) = snapshot.plans.get(at.node.service as usize)
+    if let Some(plan) = snapshot.plans.get(at.zone.place(at.node))
         && balance(reply, plan, counters, dice, client, at.owner)?
     {
         return Ok(None);
     }
-    records(reply, snapshot, at)
+    records(reply, at)
 }
 
 /// Answer from a service's plan. False where the plan has nothing to say for this type.
@@ -279,12 +273,7 @@ fn balance(
 }
 
 /// Answer from the static records of a node. Returns where a CNAME leads.
-fn records<'s>(
-    reply: &mut Reply<'_, '_>,
-    snapshot: &'s Snapshot,
-    at: Place<'s>,
-) -> Result<Option<Next<'s>>, Full> {
-    let zones = &snapshot.zones;
+fn records<'s>(reply: &mut Reply<'_, '_>, at: Place<'s>) -> Result<Option<Next<'s>>, Full> {
     let Place { node, zone, owner } = at;
     let qtype = reply.query.qtype;
     let wanted = if qtype == rtype::ANY {
@@ -293,23 +282,23 @@ fn records<'s>(
     } else {
         qtype
     };
-    if let Some(set) = zones.set(node, wanted) {
-        reply.answer(zones, set, owner)?;
+    if let Some(set) = zone.set(node, wanted) {
+        reply.answer(zone, set, owner)?;
         return Ok(None);
     }
-    if qtype == rtype::ANY && !zones.is_empty(node) {
+    if qtype == rtype::ANY && !zone.is_empty(node) {
         reply.writer.records(ANY_ANSWER, owner)?;
         reply.answers = reply.answers.saturating_add(1);
         return Ok(None);
     }
-    let Some(cname) = zones.set(node, rtype::CNAME) else {
-        reply.negative(zone, Rcode::NoError, node.id())?;
+    let Some(cname) = zone.set(node, rtype::CNAME) else {
+        reply.negative(zone, Rcode::NoError, zone.subject(node))?;
         return Ok(None);
     };
     // owner 2, type 2, class 2, ttl 4, length 2; then the target
     let target_at = reply.writer.position().saturating_add(12);
-    reply.answer(zones, cname, owner)?;
-    let target = zones.records(cname).get(12..);
+    reply.answer(zone, cname, owner)?;
+    let target = zone.records(cname).get(12..);
     Ok(pointer(target_at)
         .zip(target)
         .map(|(owner, target)| Next::Alias { target, owner }))

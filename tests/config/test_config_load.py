@@ -152,19 +152,49 @@ def test_problems_of_included_files_have_their_places(tmp_path):
         ("", ["1:1: needs NS records at its origin", "1:1: needs an SOA record"]),
         (PLAIN + "@ SOA a b 1 2 3 4 5\n", ["3:1: a zone has one SOA record"]),
         (PLAIN + "x 300 SOA a b 1 2 3 4 5\n",
-         ["3:1: a zone has one SOA record", "3:1: an SOA record stands at the origin, plain."]),
+         ["3:1: an SOA record stands at the origin, plain."]),
+        (PLAIN + "a DNAME b.\n", []),
         (PLAIN + '$INCLUDE x\na TXT "b\n', [
-            "3:1: $INCLUDE is not read; name the file under `include` instead",
+            "3:10: there is no file x; the path is relative to this file's folder",
             '4:7: " is never closed in its line',
         ]),
-        (PLAIN.replace("ns.example.org.", "ns"), [("2:1: ns.plain. has no address; add it to "
-         'records: "ns": {A: ...}')]),
+        (PLAIN.replace("ns.example.org.", "ns"),
+         ["2:1: ns.plain. has no address; add it, as in: ns A 192.0.2.53"]),
     ],
-    ids=["empty", "two-soas", "soa-elsewhere", "syntax", "nameserver"],
+    ids=["empty", "two-soas", "soa-elsewhere", "dname", "syntax", "nameserver"],
 )  # fmt: skip
 def test_plain_zone_files(tmp_path, text, expected):
     write(tmp_path, {"zones/plain.zone": text})
     assert lines(examine(tmp_path / "dnslb.yaml"), "zones/plain.zone") == expected
+
+
+def test_a_file_that_another_includes_is_no_zone(tmp_path):
+    files = {
+        "zones/a.zone": "www A 192.0.2.1\n",
+        "zones/plain.zone": PLAIN + "$INCLUDE a.zone\n$INCLUDE ../part\n",
+        "part": "x A 192.0.2\n",
+    }
+    write(tmp_path, files)
+    examined = examine(tmp_path / "dnslb.yaml")
+    assert [str(problem) for problem in examined.problems] == [
+        'zones/../part:1:3: "192.0.2" is no A rdata: "192.0.2" is no IPv4 address'
+    ]
+    (tmp_path / "part").write_text("x A 192.0.2.2\n")
+    config, warnings = load(tmp_path / "dnslb.yaml")
+    assert list(config.zones) == ["plain."]
+    assert warnings == ()
+
+
+def test_thousands_of_problems_are_counted(tmp_path):
+    wrong = "".join(f"a{n} CNAME b.\na{n} TXT x\nc{n} CNAME nowhere\n" for n in range(1500))
+    write(tmp_path, {"zones/plain.zone": PLAIN + wrong})
+    examined = examine(tmp_path / "dnslb.yaml")
+    told = lines(examined, "zones/plain.zone")
+    assert len(told) == 1001
+    assert told[0] == "1:1: there are 500 more problems with its records than are told here"
+    assert warned(examined, "zones/plain.zone")[0] == (
+        "1:1: there are 500 more warnings of its records than are told here"
+    )
 
 
 def test_a_plain_zone_keeps_its_serial(tmp_path):

@@ -153,6 +153,7 @@ def test_wire(kind, text, expected):
         ("A", "\\# 5 0102030405", "looks otherwise"),
         ("MX", "\\# 3 000a01", "looks otherwise"),
         ("CNAME", "\\# 2 c000", "looks otherwise"),
+        ("DNAME", "\\# 2 c000", "looks otherwise"),
     ],
 )
 def test_no_rdata(kind, text, reason):

@@ -323,17 +323,13 @@ mod tests {
 
     fn zone() -> ZoneSpec {
         let origin = name::from_text("example.").unwrap();
-        let soa = [&origin[..], &origin, &[0; 20]].concat();
-        ZoneSpec {
-            rrsets: vec![RrsetSpec {
-                owner: origin.clone(),
-                rtype: 6,
-                ttl: 300,
-                rdatas: vec![soa],
-            }],
-            origin,
-            services: Vec::new(),
-        }
+        let soa = RrsetSpec {
+            owner: origin.clone(),
+            rtype: 6,
+            ttl: 300,
+            rdatas: vec![[&origin[..], &origin, &[0; 20]].concat()],
+        };
+        ZoneSpec::new(&origin, &[soa], &[]).unwrap()
     }
 
     fn bound() -> Server {

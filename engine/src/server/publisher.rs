@@ -181,9 +181,7 @@ impl Publisher {
 
 /// Number the services of `zones`.
 fn number(zones: &[ZoneSpec]) -> HashMap<ServiceKey, u32> {
-    let keys = zones
-        .iter()
-        .flat_map(|zone| zone.services.iter().map(|service| service.1.clone()));
+    let keys = zones.iter().flat_map(|zone| zone.services.iter().cloned());
     let mut places = HashMap::new();
     for key in keys {
         let next = places.len() as u32;

@@ -1,44 +1,33 @@
-//! What zones compile to: one table of names, and the records of each ready to be copied out.
+//! Zones: from reading them, record by record, to the tables that answers are found in.
 //!
-//! Every name that exists is a node: owners, empty non-terminals (RFC 8020), and the ancestors of
-//! every apex up to the root, which are marked as outside. So along a name's ancestors existence is
-//! monotone, and the closest encloser is found by bisection however many labels a hostile query has.
+//! ```text
+//! Draft   a zone while it is read          rules   what its records may be to each other
+//! Table   a zone, compiled                 Zones   all that are served, by apex
+//! ```
 
-mod build;
+mod draft;
+mod findings;
+mod finish;
+mod rules;
+mod spec;
+mod table;
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use thiserror::Error;
 
 use crate::plan::ServiceKey;
-use build::Builder;
+use crate::wire::name::{self, Labels};
 
-/// A zone as published.
-#[derive(Clone, Debug, Default)]
-pub struct ZoneSpec {
-    /// The apex, in lower case.
-    pub origin: Vec<u8>,
-    /// Static `RRsets`, exactly one SOA among them.
-    pub rrsets: Vec<RrsetSpec>,
-    /// The owner names of services.
-    pub services: Vec<(Vec<u8>, ServiceKey)>,
-}
-
-/// A static `RRset` as published.
-#[derive(Clone, Debug)]
-pub struct RrsetSpec {
-    /// Owner name, in lower case.
-    pub owner: Vec<u8>,
-    /// TYPE.
-    pub rtype: u16,
-    /// TTL in seconds.
-    pub ttl: u32,
-    /// RDATA of each record, names uncompressed.
-    pub rdatas: Vec<Vec<u8>>,
-}
+pub use draft::Draft;
+pub use findings::{Finding, Findings, Kind};
+pub use spec::{RrsetSpec, ZoneSpec};
+pub use table::{Cut, Delegation, End, Node, Set, Table};
 
 /// Zones that cannot be served.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -62,6 +51,8 @@ pub enum ZoneError {
     Delegation(String),
     #[error("too many names or records")]
     TooMany,
+    #[error("the services of zone {0} are not those that it was read with")]
+    Services(String),
 }
 
 /// The largest `RRset`, or delegation with its glue, that is sure to fit into a message beside question,
@@ -71,215 +62,134 @@ const MAX_RRSET: usize = 60_000;
 /// "None" among indices.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Zones, compiled: immutable from now on.
+/// All zones that are served: immutable.
 #[derive(Default)]
 pub struct Zones {
     hasher: FixedState,
-    table: HashTable<u32>,
-    names: Vec<u8>,
-    nodes: Vec<Node>,
-    sets: Vec<Set>,
-    wire: Vec<u8>,
-    cuts: Vec<Cut>,
+    apexes: HashTable<u32>,
     served: Vec<Zone>,
-    /// The most labels that a name has, the root's included.
-    deepest: usize,
+    /// The labels of the shortest and the longest apex.
+    shortest: usize,
+    longest: usize,
 }
 
-/// A name that exists.
-#[derive(Clone, Copy)]
-pub struct Node {
-    name: u32,
-    sets: u32,
-    /// The cut at or above this name in its zone.
-    pub(crate) cut: u32,
-    /// The wildcard right below this name.
-    pub(crate) wildcard: u32,
-    pub(crate) service: u32,
-    /// `NONE`: outside of every zone.
-    pub(crate) zone: u32,
-    set_count: u16,
-    length: u8,
-}
-
-/// A static `RRset`: its records in wire format, owned by `OWNER_IS_QUESTION`.
-#[derive(Clone, Copy)]
-pub struct Set {
-    /// TYPE.
-    pub rtype: u16,
-    /// How many records there are.
-    pub count: u16,
-    start: u32,
-    length: u32,
-}
-
-/// Where the names of a zone end.
-#[derive(Clone, Copy)]
-pub struct Cut {
-    /// The node at which they do.
-    pub node: u32,
-    /// What becomes of the names below.
-    pub end: End,
-}
-
-/// What becomes of the names below a cut.
-#[derive(Clone, Copy)]
-pub enum End {
-    /// They, and the cut itself, are another server's (RFC 1034 section 4.2.1).
-    Delegation(Delegation),
-    /// They are other names: a DNAME (RFC 6672).
-    Rename(Set),
-}
-
-/// The name servers of a zone below, and their addresses.
-#[derive(Clone, Copy)]
-pub struct Delegation {
-    ns: Set,
-    glue: Set,
-}
-
-/// What answers need to know of their zone.
+/// A zone that is served.
 pub struct Zone {
     /// A number that no other zone has.
     pub id: u32,
-    /// Octets of the apex' name.
-    pub apex: u8,
-    /// Labels of the apex' name, the root's not counted.
-    pub labels: u8,
-    /// The SOA's serial.
-    pub serial: u32,
-    /// The SOA record with the negative TTL (RFC 2308 section 3), owned by `OWNER_IS_QUESTION`.
-    pub soa: Box<[u8]>,
-    /// What the zone above knows of this one, where that is served here too.
-    pub(crate) parent: Option<Parent>,
+    /// What the numbers of its nodes begin with.
+    base: u32,
+    /// Where its services stand among the plans.
+    places: Box<[u32]>,
+    table: Arc<Table>,
 }
 
-/// The parent's side of a zone cut, which DS records belong to (RFC 4035 section 3.1.4.1).
-#[derive(Clone, Copy)]
-pub(crate) struct Parent {
-    /// The zone above.
-    pub(crate) zone: u32,
-    /// Its DS records for the zone below.
-    pub(crate) ds: Option<Set>,
+impl Deref for Zone {
+    type Target = Table;
+
+    #[inline]
+    fn deref(&self) -> &Table {
+        &self.table
+    }
 }
 
-impl Node {
-    /// A number that no other node has.
+impl Zone {
+    /// Where the plan of a node's service stands among the plans; for a node without, nowhere.
+    #[inline]
     #[must_use]
-    pub fn id(&self) -> u32 {
-        self.name
+    pub fn place(&self, node: &Node) -> usize {
+        let place = self.places.get(node.service as usize);
+        place.map_or(usize::MAX, |&place| place as usize)
+    }
+
+    /// A number for a node that no other node of any zone has.
+    #[inline]
+    #[must_use]
+    pub fn subject(&self, node: &Node) -> u32 {
+        self.base.wrapping_add(node.name)
     }
 }
 
 impl Zones {
-    /// Compile `specs`; `places` says where each service stands among the plans.
+    /// Put `specs` together; `places` says where each service stands among the plans.
     pub fn compile(
         specs: &[ZoneSpec],
         places: &HashMap<ServiceKey, u32>,
     ) -> Result<Self, ZoneError> {
-        Builder::new(specs)?.build(places)
+        let mut zones = Self {
+            shortest: usize::MAX,
+            ..Self::default()
+        };
+        let mut base = 0_u32;
+        for (id, spec) in (0..).zip(specs) {
+            let table = &spec.table;
+            let apex = table.origin();
+            if zones.at(apex).is_some() {
+                return Err(ZoneError::DuplicateZone(name::to_text(apex)));
+            }
+            let labels = usize::from(table.labels);
+            zones.shortest = zones.shortest.min(labels);
+            zones.longest = zones.longest.max(labels);
+            let places = spec.services.iter().map(|key| places.get(key));
+            zones.served.push(Zone {
+                id,
+                base,
+                places: places.map(|place| place.copied().unwrap_or(NONE)).collect(),
+                table: Arc::clone(table),
+            });
+            base = base.wrapping_add(table.names.len() as u32);
+            let Self {
+                hasher,
+                apexes,
+                served,
+                ..
+            } = &mut zones;
+            apexes.insert_unique(hasher.hash_one(apex), id, |&other| {
+                hasher.hash_one(served[other as usize].origin())
+            });
+        }
+        zones.nest();
+        Ok(zones)
     }
 
-    /// The node of `name`, which is in lower case.
+    /// Have the zones take account of those that lie in them. A table that does not yet is copied.
+    fn nest(&mut self) {
+        let mut missed = Vec::new();
+        for zone in &self.served {
+            let apex = zone.origin();
+            let above = Labels::new(apex).starts().get(1).copied();
+            let parent = above.and_then(|start| self.enclosing(apex.get(usize::from(start)..)?));
+            if let Some(parent) = parent
+                && !parent.allows_for(apex)
+            {
+                missed.push((parent.id as usize, apex.to_vec()));
+            }
+        }
+        for (parent, apex) in missed {
+            Arc::make_mut(&mut self.served[parent].table).allow_for(&apex);
+        }
+    }
+
+    /// The zone with this apex.
     #[inline]
-    #[must_use]
-    pub fn node(&self, name: &[u8]) -> Option<&Node> {
-        let found = self.table.find(self.hasher.hash_one(name), |&index| {
-            self.nodes
-                .get(index as usize)
-                .is_some_and(|node| self.name(node) == name)
+    fn at(&self, apex: &[u8]) -> Option<&Zone> {
+        let found = self.apexes.find(self.hasher.hash_one(apex), |&index| {
+            let zone = self.served.get(index as usize);
+            zone.is_some_and(|zone| zone.origin() == apex)
         });
-        self.nodes.get(*found? as usize)
+        self.served.get(*found? as usize)
     }
 
-    /// The name of a node, in lower case.
+    /// The zone that a name belongs to: the one with the closest apex at or above it.
     #[inline]
     #[must_use]
-    pub fn name(&self, node: &Node) -> &[u8] {
-        let start = node.name as usize;
-        self.names
-            .get(start..start.wrapping_add(usize::from(node.length)))
-            .unwrap_or(&[])
-    }
-
-    /// The static `RRsets` of a node.
-    #[inline]
-    #[must_use]
-    pub fn sets(&self, node: &Node) -> &[Set] {
-        let start = node.sets as usize;
-        self.sets
-            .get(start..start.wrapping_add(usize::from(node.set_count)))
-            .unwrap_or(&[])
-    }
-
-    /// The `RRset` of one type.
-    #[inline]
-    #[must_use]
-    pub fn set(&self, node: &Node, rtype: u16) -> Option<&Set> {
-        self.sets(node).iter().find(|set| set.rtype == rtype)
-    }
-
-    /// Whether nothing stands at `node`: it exists for what is below it (RFC 4592 section 2.2.2).
-    #[must_use]
-    pub fn is_empty(&self, node: &Node) -> bool {
-        node.set_count == 0 && node.service == NONE
-    }
-
-    /// Whether `node` is the apex of its `zone`.
-    #[must_use]
-    pub fn is_apex(&self, node: &Node, zone: &Zone) -> bool {
-        node.length == zone.apex
-    }
-
-    /// The records of an `RRset`.
-    #[inline]
-    #[must_use]
-    pub fn records(&self, set: &Set) -> &[u8] {
-        let start = set.start as usize;
-        self.wire
-            .get(start..start.wrapping_add(set.length as usize))
-            .unwrap_or(&[])
-    }
-
-    /// The most labels that a name has, the root's included.
-    #[must_use]
-    pub fn deepest(&self) -> usize {
-        self.deepest
-    }
-
-    /// A node by its index.
-    #[must_use]
-    pub fn node_at(&self, index: u32) -> Option<&Node> {
-        self.nodes.get(index as usize)
-    }
-
-    /// The zone of a node; None outside of every zone.
-    #[must_use]
-    pub fn zone(&self, node: &Node) -> Option<&Zone> {
-        self.served.get(node.zone as usize)
-    }
-
-    /// A cut by its index.
-    #[must_use]
-    pub fn cut(&self, index: u32) -> Option<&Cut> {
-        self.cuts.get(index as usize)
-    }
-
-    /// A zone by its index.
-    #[must_use]
-    pub fn zone_at(&self, index: u32) -> Option<&Zone> {
-        self.served.get(index as usize)
-    }
-
-    /// The NS records of a delegation.
-    #[must_use]
-    pub fn nameservers(&self, delegation: &Delegation) -> (&[u8], u16) {
-        (self.records(&delegation.ns), delegation.ns.count)
-    }
-
-    /// The addresses of a delegation's name servers, with their owner names in full.
-    #[must_use]
-    pub fn glue(&self, delegation: &Delegation) -> (&[u8], u16) {
-        (self.records(&delegation.glue), delegation.glue.count)
+    pub fn enclosing(&self, name: &[u8]) -> Option<&Zone> {
+        let labels = Labels::new(name);
+        let starts = labels.starts();
+        let count = starts.len().checked_sub(1)?;
+        let far = count.saturating_sub(self.longest);
+        let near = count.checked_sub(self.shortest)?;
+        let mut ancestors = starts.get(far..=near)?.iter();
+        ancestors.find_map(|&start| self.at(name.get(usize::from(start)..)?))
     }
 }

@@ -47,32 +47,34 @@ pub(crate) const NAMES: &[&str] = &[
 
 /// The snapshot, and how many tallies its plans name.
 pub(crate) fn everything() -> (Snapshot, usize) {
-    let services = services();
-    let keys: Vec<ServiceKey> = services
+    let specs = services();
+    let keys: Vec<ServiceKey> = specs
         .iter()
         .map(|(name, _)| ("example.com.".to_owned(), (*name).to_owned()))
         .collect();
     let places: HashMap<ServiceKey, u32> = keys.iter().cloned().zip(0..).collect();
-    let mut parent = zone("example.com.");
-    parent.services = keys
+    let services: Vec<(Vec<u8>, ServiceKey)> = keys
         .iter()
         .map(|key| (wire(&format!("{}.example.com.", key.1)), key.clone()))
         .collect();
-    let mut child = zone("sub.example.com.");
-    child
-        .rrsets
-        .push(set("www.sub.example.com.", 1, &[b"\xC0\x00\x02\x09"]));
-    for (owner, rtype, rdata) in records() {
-        parent.rrsets.push(RrsetSpec {
-            owner: wire(owner),
-            rtype,
-            ttl: 300,
-            rdatas: rdata,
-        });
-    }
+    let mut static_sets = apex("example.com.");
+    static_sets.extend(
+        records()
+            .into_iter()
+            .map(|(owner, rtype, rdatas)| RrsetSpec {
+                owner: wire(owner),
+                rtype,
+                ttl: 300,
+                rdatas,
+            }),
+    );
+    let parent = ZoneSpec::new(&wire("example.com."), &static_sets, &services).expect("a zone");
+    let mut static_sets = apex("sub.example.com.");
+    static_sets.push(set("www.sub.example.com.", 1, &[b"\xC0\x00\x02\x09"]));
+    let child = ZoneSpec::new(&wire("sub.example.com."), &static_sets, &[]).expect("a zone");
     let mut tallies = 0;
     let mut slots = SlotCache::default();
-    let plans = services.iter().map(|(_, spec)| {
+    let plans = specs.iter().map(|(_, spec)| {
         let plans = Plans::compile(spec, &mut slots).expect("a plan");
         Arc::new(ServicePlan::new(&Arc::new(plans), None, |_| {
             tallies += 1;
@@ -101,22 +103,18 @@ fn set(owner: &str, rtype: u16, rdatas: &[&[u8]]) -> RrsetSpec {
     }
 }
 
-/// A zone with SOA and NS records.
-fn zone(origin: &str) -> ZoneSpec {
+/// The SOA and NS records of a zone.
+fn apex(origin: &str) -> Vec<RrsetSpec> {
     let names = [
         wire(&format!("ns.{origin}")),
         wire(&format!("admin.{origin}")),
     ]
     .concat();
     let soa = [&names[..], &[0; 16], &[0, 0, 0, 60]].concat();
-    ZoneSpec {
-        origin: wire(origin),
-        rrsets: vec![
-            set(origin, 6, &[&soa]),
-            set(origin, 2, &[&wire(&format!("ns.{origin}"))]),
-        ],
-        services: Vec::new(),
-    }
+    vec![
+        set(origin, 6, &[&soa]),
+        set(origin, 2, &[&wire(&format!("ns.{origin}"))]),
+    ]
 }
 
 /// Static records of `example.com.`
