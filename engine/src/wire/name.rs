@@ -79,6 +79,27 @@ impl Lower {
     }
 }
 
+/// Whether the well-formed `name` is `origin` or lies below it; both are in the same letter case.
+#[inline]
+#[must_use]
+pub fn is_within(name: &[u8], origin: &[u8]) -> bool {
+    let Some(end) = name.len().checked_sub(origin.len()) else {
+        return false;
+    };
+    if name.get(end..) != Some(origin) {
+        return false;
+    }
+    // octets that are alike may still be in the middle of a label
+    let mut at = 0_usize;
+    while at < end {
+        let Some(&label) = name.get(at) else {
+            return false;
+        };
+        at = at.wrapping_add(usize::from(label)).wrapping_add(1);
+    }
+    at == end
+}
+
 /// Where each label of a name begins, the root's included: `starts()[k]` begins its k-th ancestor.
 pub struct Labels {
     starts: [u8; MAX_LABELS + 1],
@@ -188,6 +209,22 @@ pub fn to_text(name: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_within_a_zone() {
+        for (text, origin, within) in [
+            ("www.example.com.", "example.com.", true),
+            ("example.com.", "example.com.", true),
+            ("com.", "example.com.", false),
+            ("www.example.net.", "example.com.", false),
+            ("example.com.", ".", true),
+            ("x\\007example\\003com.", "example.com.", false),
+            ("notexample.com.", "example.com.", false),
+        ] {
+            let [name, origin] = [text, origin].map(|text| from_text(text).unwrap());
+            assert_eq!(is_within(&name, &origin), within, "{text}");
+        }
+    }
 
     #[test]
     fn length_of_a_name() {

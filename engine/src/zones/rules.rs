@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::findings::{Finding, Kind};
 use super::table::{Node, Table};
 use crate::master::Place;
-use crate::wire::name::{self, Lower};
+use crate::wire::name::{self, Lower, is_within};
 use crate::wire::rtype;
 
 /// Types beside a CNAME (RFC 4034 section 2.5).
@@ -391,12 +391,4 @@ fn has(table: &Table, name: &[u8], number: u16) -> bool {
 
 fn wildcard_of(name: &[u8]) -> Vec<u8> {
     [b"\x01*", name].concat()
-}
-
-/// Whether `name` is `origin` or below it.
-pub(super) fn is_within(name: &[u8], origin: &[u8]) -> bool {
-    let Some(start) = name.len().checked_sub(origin.len()) else {
-        return false;
-    };
-    name.ends_with(origin) && name::Labels::new(name).starts().contains(&(start as u8))
 }
