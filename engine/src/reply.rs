@@ -158,10 +158,15 @@ impl<'q, 'w> Reply<'q, 'w> {
         (self.kind, self.subject) = (Kind::Referral, zone.subject(at));
         let (servers, count) = zone.nameservers(delegation);
         let owner = self.suffix(zone.name(at).len()).ok_or(Full)?;
+        let base = u16::try_from(self.writer.position()).map_err(|_| Full)?;
         self.writer.records(servers, owner)?;
         self.authorities = count;
         let (glue, count) = zone.glue(delegation);
-        self.writer.put(glue)?;
+        if delegation.pointed {
+            self.writer.records_from(glue, base)?;
+        } else {
+            self.writer.put(glue)?;
+        }
         self.additionals = count;
         Ok(())
     }

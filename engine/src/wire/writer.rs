@@ -116,19 +116,28 @@ impl<'a> Writer<'a> {
         let from = self.at;
         self.put(wire)?;
         if owner != super::OWNER_IS_QUESTION {
-            self.own(from, owner);
+            self.own(from, |_| owner);
         }
         Ok(())
     }
 
-    /// Turn the owner of every record from `from` on into a pointer to `owner`.
-    fn own(&mut self, from: usize, owner: u16) {
+    /// Append records that are written with a number in place of their owner: how far behind `base`
+    /// the owner's name stands. It has to be where pointers reach.
+    pub fn records_from(&mut self, wire: &[u8], base: u16) -> Result<(), Full> {
+        let from = self.at;
+        self.put(wire)?;
+        self.own(from, |distance| base.saturating_add(distance) | 0xC000);
+        Ok(())
+    }
+
+    /// Put `owner` in place of the owner of every record from `from` on, given the two octets there.
+    fn own(&mut self, from: usize, owner: impl Fn(u16) -> u16) {
         let mut rest = self.out.get_mut(from..self.at).unwrap_or(&mut []);
         // owner 2, type 2, class 2, ttl 4, length 2
         while let Some(([high, low, _, _, _, _, _, _, _, _, long, short], after)) =
             rest.split_first_chunk_mut()
         {
-            [*high, *low] = owner.to_be_bytes();
+            [*high, *low] = owner(u16::from_be_bytes([*high, *low])).to_be_bytes();
             let length = usize::from(u16::from_be_bytes([*long, *short]));
             rest = after.get_mut(length..).unwrap_or(&mut []);
         }

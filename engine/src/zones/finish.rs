@@ -6,6 +6,13 @@ use super::{MAX_RRSET, NONE, ZoneError};
 use crate::wire::name::{self, Lower};
 use crate::wire::{OWNER_IS_QUESTION, rtype};
 
+/// Octets of NS records in which pointers reach every name (RFC 1035 section 4.1.4), behind header and
+/// question; a delegation with more of them has the owners of its glue in full.
+const MAX_POINTED: u32 = 0x3000;
+
+/// Octets of a record before its rdata.
+const RECORD: u16 = 12;
+
 impl Draft {
     /// The zone, compiled.
     pub fn finish(mut self) -> Result<Table, ZoneError> {
@@ -98,15 +105,21 @@ fn cut_at(table: &mut Table, index: u32) -> Result<u32, ZoneError> {
 fn delegation(table: &mut Table, index: u32, ns: Set) -> Result<Delegation, ZoneError> {
     let mut glue = Vec::new();
     let mut count = 0_u16;
-    for (_, target) in table.rdatas(&ns) {
-        let target = Lower::new(target);
+    let pointed = ns.length < MAX_POINTED;
+    let mut record = 0_u16; // where the NS record begins
+    for (_, rdata) in table.rdatas(&ns) {
+        let distance = record + RECORD;
+        record = distance + rdata.len() as u16;
+        let target = Lower::new(rdata);
         let Some(node) = table.node(target.as_slice()) else {
             continue;
         };
         for set in table.sets(node) {
             if set.rtype == rtype::A || set.rtype == rtype::AAAA {
                 for (ttl, rdata) in table.rdatas(set) {
-                    write_record(&mut glue, target.as_slice(), set.rtype, ttl, rdata);
+                    let short = distance.to_be_bytes();
+                    let owner = if pointed { &short } else { target.as_slice() };
+                    write_record(&mut glue, owner, set.rtype, ttl, rdata);
                     count = count.saturating_add(1);
                 }
             }
@@ -127,6 +140,7 @@ fn delegation(table: &mut Table, index: u32, ns: Set) -> Result<Delegation, Zone
             start,
             length: glue.len() as u32,
         },
+        pointed,
     })
 }
 

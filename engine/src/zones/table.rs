@@ -84,6 +84,9 @@ pub enum End {
 pub struct Delegation {
     pub(super) ns: Set,
     pub(super) glue: Set,
+    /// Whether the owners of glue are told by how far behind the beginning of the NS records the name
+    /// stands, rather than in full.
+    pub(crate) pointed: bool,
 }
 
 impl Table {
@@ -243,7 +246,7 @@ impl Table {
         (self.records(&delegation.ns), delegation.ns.count)
     }
 
-    /// The addresses of a delegation's name servers, with their owner names in full.
+    /// The addresses of a delegation's name servers, their owners as `pointed` says.
     #[must_use]
     pub fn glue(&self, delegation: &Delegation) -> (&[u8], u16) {
         (self.records(&delegation.glue), delegation.glue.count)
