@@ -42,6 +42,8 @@ pub struct Cookie {
     pub client: [u8; CLIENT],
     /// The server's part, where there is one of the length that we give out; others are not ours.
     pub server: Option<[u8; SERVER]>,
+    /// Whether there is no server's part, of whatever length.
+    pub is_first: bool,
 }
 
 impl Cookie {
@@ -53,6 +55,7 @@ impl Cookie {
             0 | 8..=32 => Some(Self {
                 client: *client,
                 server: server.try_into().ok(),
+                is_first: server.is_empty(),
             }),
             _ => None,
         }
@@ -233,6 +236,7 @@ mod tests {
             let cookie = Cookie {
                 client: octets(cookie),
                 server: (!given.is_empty()).then(|| octets(given)),
+                is_first: given.is_empty(),
             };
             let judged = cookies(secrets).judge(&cookie, client.parse().unwrap(), now);
             assert_eq!(judged.server, octets::<16>(answered), "{client}");
@@ -248,6 +252,7 @@ mod tests {
         let cookie = Cookie {
             client: [7; 8],
             server: Some(cookies.sign([7; 8], client, made)),
+            is_first: false,
         };
         for (later, valid, kept) in [
             (0, true, true),
@@ -274,6 +279,8 @@ mod tests {
             assert_eq!(read.is_some(), right, "{length}");
             let ours = read.is_some_and(|cookie| cookie.server.is_some());
             assert_eq!(ours, length == 24, "{length}");
+            let first = read.is_some_and(|cookie| cookie.is_first);
+            assert_eq!(first, length == 8, "{length}");
         }
     }
 }

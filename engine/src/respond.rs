@@ -114,7 +114,13 @@ fn see_to_options<'s>(
         let judged = cookies.judge(cookie, arrival.client, seconds as u32);
         options.cookie = Some((cookie.client, judged.server));
         reply.vouched = judged.valid;
-        if cookies.required && !judged.valid && !tcp {
+        // who asks for nothing but a cookie wants to know what its own is worth (RFC 7873 section 5.4)
+        let refused = if reply.query.question.is_empty() {
+            !cookie.is_first
+        } else {
+            cookies.required && !tcp
+        };
+        if refused && !judged.valid {
             refusal = Some((Rcode::BadCookie, None));
         }
     }

@@ -116,14 +116,26 @@ def test_without_secrets_cookies_are_ignored(asked):
     assert asked.ask(CLIENT) == (0, None)
 
 
-def test_nothing_but_a_cookie(asked):
-    asked.set(b"0123456789abcdef")
-    packet = bytearray(query(CLIENT))
-    packet[5] = 0  # QDCOUNT
-    del packet[12 : 12 + len(ORIGIN) + 4]
-    answer = asked.engine.answer(bytes(packet), "192.0.2.1")
-    assert struct.unpack("!6H", answer[:12])[2:] == (0, 0, 0, 1)
-    assert said(answer)[1][:8] == CLIENT
+@pytest.mark.parametrize("required", [False, True])
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_nothing_but_a_cookie(asked, transport, required):
+    asked.set(b"0123456789abcdef", required=required)
+
+    def ask(cookie):
+        packet = bytearray(query(cookie))
+        packet[5] = 0  # QDCOUNT
+        del packet[12 : 12 + len(ORIGIN) + 4]
+        answer = asked.engine.answer(bytes(packet), "192.0.2.1", transport)
+        assert struct.unpack("!6H", answer[:12])[2:] == (0, 0, 0, 1)
+        return said(answer)
+
+    rcode, cookie = ask(CLIENT)  # to get a cookie is no error (RFC 7873 section 5.4)
+    assert (rcode, cookie[:8]) == (0, CLIENT)
+    assert ask(cookie) == (0, cookie), "confirmed"
+    for other in (CLIENT + bytes(16), cookie + b"x"):
+        rcode, cookie = ask(other)
+        assert (rcode, cookie[:8]) == (BADCOOKIE, CLIENT)
+        assert ask(cookie) == (0, cookie), "established again"
 
 
 @pytest.mark.parametrize("length", [0, 7, 9, 15, 41])

@@ -22,7 +22,10 @@ from reference.zone import Zone
 need_engine()
 
 FOLDER = Path(__file__).parents[1] / "packets"
-RCODES = {"NOERROR": 0, "FORMERR": 1, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5, "BADVERS": 16}
+RCODES = {
+    "NOERROR": 0, "FORMERR": 1, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5, "BADVERS": 16,
+    "BADCOOKIE": 23,
+}  # fmt: skip
 SHORT = {
     "Q": "0161 017A 07 6578616D706C65 00 0001 0001",
     "OPT": "00 0029 04D0 00000000 0000",

@@ -206,10 +206,11 @@ class Server:
             return Reply(rcode=q.BADVERS)  # RFC 6891 section 6.1.3
         if edns and edns.malformed:
             return Reply(rcode=q.FORMERR)
+        if not query.question:  # RFC 7873 section 5.4
+            known = len(edns.option(q.COOKIE)) > cookies.CLIENT
+            return Reply(rcode=q.BADCOOKIE if cookie and known and not cookie[0] else q.NOERROR)
         if cookie and not cookie[0] and self.settings.cookies_required and transport == "udp":
             return Reply(rcode=q.BADCOOKIE)  # RFC 7873 section 5.2.3
-        if not query.question:
-            return Reply()  # RFC 7873 section 5.4
         if query.klass == CH:
             return self._chaos(query)
         if query.klass != IN:
