@@ -178,7 +178,10 @@ def _conditions(shape: SvcbShape, spot: Spot) -> list[tuple[str, str]]:
 
 def _warn_alpn(shape: SvcbShape, spot: Spot) -> None:
     for index, item in items(shape.alpn):
-        if item not in ALPN_IDS:
+        parts = [part.strip() for part in item.split(",")]
+        if len(parts) > 1 and set(parts) <= set(ALPN_IDS):
+            spot.at(index).warning(f"is one protocol id; write the list [{', '.join(parts)}]")
+        elif item not in ALPN_IDS:
             spot.at(index).warning(unknown("protocol id", item, ALPN_IDS))
 
 

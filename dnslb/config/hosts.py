@@ -17,7 +17,7 @@ from dnslb.config.content import Placed
 from dnslb.config.model import Host, SvcbRecord
 from dnslb.config.suggest import listed
 from dnslb.zone.names import ROOT, ancestors, from_text, is_wildcard, is_within, lower, to_text
-from dnslb.zone.types import AAAA, CNAME, NS, A, type_name
+from dnslb.zone.types import AAAA, CNAME, MX, NS, SRV, A, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -88,6 +88,7 @@ class Hosts:
                 if backend.target is None and backend.id not in names:
                     names[backend.id] = self._named(backend, draft.owner, kind, spot)
                 self._check_alias(backend, kind, spot)
+        _check_sorry(draft, service)
 
     def _named(self, backend: Backend, owner: bytes, kind: str, spot: Spot) -> bytes:
         """The name of a backend that has addresses; the root's when it can have none."""
@@ -171,6 +172,19 @@ class Hosts:
                 f"{backend.target}, the target of {backend.id}, is a CNAME, and {kind} must not "
                 "point at one"
             )
+
+
+def _check_sorry(draft: ServiceDraft, service: Service) -> None:
+    """Look at a sorry page with a target, which only SRV and MX answers name."""
+    sorry = service.when_down.backend
+    if sorry is None or sorry.target is None or draft.owner[1:2] == b"_":
+        return  # nobody asks for the addresses of _sip._tcp
+    if any(backend.addresses for backend in service.pool.backends()):
+        kinds = [type_name(one.type) for one in service.declared if one.type in {SRV, MX}]
+        draft.spot.at("when_down", "target").warning(
+            f"is no CNAME beside {listed(kinds)}, so whoever asks for addresses gets nothing of "
+            "it; use an address"
+        )
 
 
 def _type(address: Address) -> int:

@@ -106,6 +106,8 @@ def _octets(text: str | None, spot: Spot) -> bytes | None:
         return None
     digits = _OCTETS.fullmatch(text)
     octets = bytes.fromhex(digits[1]) if digits else text.encode()
+    if not digits and text[:2].lower() == "0x":
+        spot.warning("is told as text; for octets, pairs of hexadecimal digits follow 0x")
     if len(octets) > MAX_IDENTITY:
         spot.problem(f"takes {len(octets)} octets, {MAX_IDENTITY} is the most")
     return octets

@@ -147,6 +147,8 @@ def one_of(*words: str) -> Rule:
     """The rule for text that is one of `words`."""
 
     def check(value: Any) -> Any:
+        if isinstance(value, bool | int | float):
+            value = str(value).lower()  # as it is written; to quote it would not help
         if value not in words:
             raise wrong(unknown("word", str(_text(value)), words))
         return value

@@ -50,6 +50,7 @@ def test_cookies_in_a_word(tmp_path, word, cookies):
         ("identity: fra1\n", "1:11: identity: must be a mapping of keys to values"),
         (f"identity: {{name: {'x' * 129}}}\n", "1:18: identity.name: takes 129 octets, 128 is the most"),
         ("cookies: of\n", '1:10: cookies: unknown word "of"; did you mean "off"?'),
+        ("cookies: true\n", '1:10: cookies: unknown word "true"; there are on and off'),
         ("cookies: {secret: x}\n", '1:11: cookies: unknown key "secret"; did you mean "secret_file"?'),
         (
             "cookies: {secret_file: none}\n",
@@ -94,3 +95,13 @@ def test_a_secret_that_everybody_may_read(tmp_path, monkeypatch):
     assert examined.problems == ()
     told = "everybody may read cookies.secret; who knows a secret can forge cookies"
     assert warned(examined, "dnslb.yaml") == [f"1:24: cookies.secret_file: {told}"]
+
+
+@pytest.mark.parametrize("name", ["0x", "0xabc", "0Xyz"])
+def test_text_that_looks_like_octets(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    server = f"identity: {{name: '{name}'}}\n"
+    examined = examine(write(tmp_path, {"dnslb.yaml": server, ZONE: NS}))
+    told = "is told as text; for octets, pairs of hexadecimal digits follow 0x"
+    assert warned(examined, "dnslb.yaml") == [f"1:18: identity.name: {told}"]
+    assert examined.config.settings.identity == name.encode()
