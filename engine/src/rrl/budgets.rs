@@ -38,6 +38,9 @@ const TIME: u64 = (1 << TIME_BITS) - 1;
 /// times are kept modulo 2^40, or was made before the clock was set back.
 const HORIZON: u64 = 1 << 26;
 
+/// How far the clocks of workers may lie apart, in microseconds: each looks at the time once a batch.
+const APART: u64 = 1_000_000;
+
 /// How often an entry that other workers change meanwhile is tried again.
 const ATTEMPTS: usize = 8;
 
@@ -110,7 +113,7 @@ impl Budgets {
     fn is_spent(&self, key: u64, now: u64, pace: Pace) -> bool {
         let line = self.line(key);
         let found = line.and_then(|line| line.find(key & !TIME, now));
-        found.is_some_and(|(.., ahead)| ahead > pace.tolerance)
+        found.is_some_and(|(.., ahead)| credible(ahead, pace) > pace.tolerance)
     }
 
     /// Take one answer from the budget of `key`; false when it is spent.
@@ -124,6 +127,7 @@ impl Budgets {
             let Some((way, entry, ahead)) = line.find(owner, now) else {
                 return true;
             };
+            let ahead = credible(ahead, pace);
             if ahead > pace.tolerance {
                 return false;
             }
@@ -163,6 +167,18 @@ impl Line {
 fn ahead(entry: u64, now: u64) -> u64 {
     let ahead = entry.wrapping_sub(now) & TIME;
     if ahead < HORIZON { ahead } else { 0 }
+}
+
+/// `ahead`, unless it is further than answers at this pace can have led: then the clock has been set back
+/// since, or the pace is another one, and the budget counts as not spent at all.
+#[inline]
+fn credible(ahead: u64, pace: Pace) -> u64 {
+    let furthest = pace.tolerance.saturating_add(pace.period);
+    if ahead <= furthest.saturating_add(APART) {
+        ahead
+    } else {
+        0
+    }
 }
 
 #[cfg(test)]
@@ -237,7 +253,14 @@ mod tests {
         let (limits, budgets) = (limits(20, 1000), Budgets::with_lines(1));
         let about = answered(Kind::Answer, 7);
         assert_eq!(within(&budgets, &limits, about, 100, NOW), 20);
-        assert_eq!(within(&budgets, &limits, about, 100, NOW - 3_600_000), 20);
+        assert_eq!(within(&budgets, &limits, about, 100, NOW - 900), 0);
+        for back in [2100, 30_000, 3_600_000] {
+            assert_eq!(
+                within(&budgets, &limits, about, 100, NOW - back),
+                20,
+                "{back}"
+            );
+        }
         // half of the 2^40 microseconds after which times look the same again
         assert_eq!(
             within(&budgets, &limits, about, 100, NOW + (1 << 39) / 1000),
