@@ -264,7 +264,11 @@ fn balance(
         // The scope stays 0, wherever the client is: resolvers keep NODATA and SERVFAIL for
         // everybody (RFC 7871 section 7.4).
         reply.rcode = leaf.rcode;
-        return Ok(leaf.rcode != Rcode::NoError);
+        let failed = leaf.rcode != Rcode::NoError;
+        if failed && reply.answers == 0 {
+            reply.kind = Kind::Error;
+        }
+        return Ok(failed);
     }
     reply.writer.records(&leaf.records, owner)?;
     reply.answers = reply.answers.saturating_add(leaf.count);

@@ -15,8 +15,9 @@ import pytest
 from dnslib import EDNS0, RCODE, DNSQuestion, DNSRecord, EDNSOption
 from harness import ask, client, need_engine
 
-from dnslb.config.model import Prefix, RateLimit, Rates
+from dnslb.config.model import Prefix, RateLimit, Rates, ServiceId
 from dnslb.engine import new_engine
+from dnslb.policy.plan import Answer, Rcode, ServicePlan
 from dnslb.publisher import EngineSettings
 from dnslb.ratelimit import MAX_LINES, EngineRateLimit, LimitLog
 from dnslb.zone.names import from_text
@@ -52,8 +53,11 @@ def publish(engine, limit):
         keepalive=100,
         rrl=limit and EngineRateLimit.of(limit),
     )
-    zone = SimpleNamespace(origin=ORIGIN, rrsets=RRSETS, services=[])
-    engine.publish({}, [zone], settings)
+    key = ServiceId("z.example.", "down")
+    failure = Answer((), 30, Rcode.SERVFAIL)
+    services = [(from_text("down.z.example."), key)]
+    zone = SimpleNamespace(origin=ORIGIN, rrsets=RRSETS, services=services)
+    engine.publish({key: ServicePlan(failure, failure)}, [zone], settings)
 
 
 def engine_with(limit):
@@ -149,6 +153,15 @@ def test_errors_are_not_truncated():
     for reply in (whole, left):
         assert (reply.header.rcode, reply.header.tc) == (RCODE.REFUSED, 0)
     assert (len(whole.ar[0].rdata), len(left.ar[0].rdata)) == (1, 0), "without EDE"
+
+
+@promptly
+def test_the_failure_of_a_service_is_an_error():
+    engine = engine_with(limits())
+    asked = query("down.z.example")
+    for reply in (DNSRecord.parse(engine.answer(asked, CLIENT)) for _ in range(2)):
+        assert (reply.header.rcode, reply.header.tc) == (RCODE.SERVFAIL, 0)
+    assert engine.limited(60.0) == {("192.0.2.0/24", "error"): 1}
 
 
 @promptly
