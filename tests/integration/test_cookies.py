@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 import subprocess
-import time
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 from dnslib import EDNS0, DNSQuestion, DNSRecord, EDNSOption
 from harness import PATIENCE, client, need_engine, tool
+from peers import free_port, served
 
 from dnslb.engine import new_engine
 from dnslb.publisher import EngineSettings
@@ -203,32 +202,15 @@ SMALL = "@ 300 SOA ns1 h 1 3600 900 604800 60\n@ 300 NS ns1\nns1 300 A 192.0.2.1
 @contextmanager
 def peer(folder, name):
     """Debian's BIND or NSD with our secret, and its port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = free_port()
     (folder / "example.org.zone").write_text(SMALL)
     config = folder / "peer.conf"
     text = NAMED if name == "named" else NSD
     config.write_text(text.format(folder=folder, port=port, secret=SECRET))
     program = tool("named", "bind9") if name == "named" else tool("nsd", "nsd")
     how = ["-g", "-n", "1", "-c"] if name == "named" else ["-d", "-c"]
-    process = subprocess.Popen(
-        [program, *how, str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                exchange(port, query(CLIENT, "example.org."))
-                break
-            except OSError:
-                assert process.poll() is None, f"{name} does not start"
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+    with served([program, *how, str(config)], port, "example.org"):
         yield port
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
 
 
 def exchange(port, packet):
