@@ -18,8 +18,9 @@ pub enum Found<'z> {
     Delegated(&'z Zone, &'z Node, &'z Delegation),
     /// The name is below a DNAME, whose node and record are told.
     Renamed(&'z Zone, &'z Node, &'z Set),
-    /// The name is the apex of a zone below this one, and DS is asked for: what this one has of it.
-    ParentSide(&'z Zone, Option<&'z Set>),
+    /// The name is the apex of a zone below this one, and DS is asked for: the node that this one has of
+    /// it, if any.
+    ParentSide(&'z Zone, Option<&'z Node>),
     /// The name does not exist in this zone.
     Missing(&'z Zone),
     /// The name is in no zone of ours.
@@ -60,10 +61,7 @@ impl Zones {
         if cut.is_some_and(|cut| cut.node != 0) {
             return None;
         }
-        let ds = parent
-            .node(apex)
-            .and_then(|node| parent.set(node, rtype::DS));
-        Some(Found::ParentSide(parent, ds))
+        Some(Found::ParentSide(parent, parent.node(apex)))
     }
 }
 

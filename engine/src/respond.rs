@@ -189,14 +189,15 @@ fn fill(
             })
         }
         Found::Delegated(zone, at, delegation) => reply.refer(zone, at, delegation),
-        Found::ParentSide(zone, ds) => {
+        Found::ParentSide(zone, node) => {
             reply.authoritative(zone);
-            match ds {
+            let subject = node.map_or(zone.id, |node| zone.subject(node));
+            match node.and_then(|node| zone.set(node, rtype::DS)) {
                 Some(ds) => {
-                    reply.kind = Kind::Answer;
+                    (reply.kind, reply.subject) = (Kind::Answer, subject);
                     reply.answer(zone, ds, OWNER_IS_QUESTION)
                 }
-                None => reply.negative(zone, Rcode::NoError, 0),
+                None => reply.negative(zone, Rcode::NoError, subject),
             }
         }
         Found::Missing(zone) => {

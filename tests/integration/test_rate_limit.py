@@ -116,6 +116,23 @@ def test_one_subject(first, second):
 
 
 @promptly
+def test_what_the_parent_says_of_each_zone_below_is_a_subject():
+    engine = engine_with(limits())
+    zones = [SimpleNamespace(origin=ORIGIN, rrsets=[*RRSETS], services=[])]
+    for name, ds in [("one", True), ("two", True), ("three", False), ("four", False)]:
+        origin = from_text(f"{name}.z.example.")
+        zones[0].rrsets.append(RRset(origin, 2, 300, (ORIGIN,)))
+        if ds:
+            zones[0].rrsets.append(RRset(origin, 43, 300, (bytes(36),)))
+        soa = RRset(origin, 6, 300, RRSETS[0].rdatas)
+        zones.append(SimpleNamespace(origin=origin, rrsets=[soa], services=[]))
+    engine.publish({}, zones)
+    for name in ("one", "two", "three", "four"):
+        asked = [is_limited(engine, f"{name}.z.example", qtype=43) for _ in range(2)]
+        assert asked == [False, True]
+
+
+@promptly
 def test_a_network_in_total():
     engine = engine_with(limits(rates=Rates(total=2)))
     told = [is_limited(engine, f"{name}.z.example") for name in ("www", "a.wild", "mail")]
