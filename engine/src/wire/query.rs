@@ -152,8 +152,8 @@ fn owner_length(bytes: &[u8]) -> Option<usize> {
             0xC0..=0xFF => return at.checked_add(1),
             _ => return None,
         }
-        if at > name::MAX_NAME {
-            return None;
+        if at >= name::MAX_NAME {
+            return None; // what is to follow takes one octet at least
         }
     }
 }
