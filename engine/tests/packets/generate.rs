@@ -1,9 +1,8 @@
 //! Packets of every sort: sound queries, queries with something broken, and noise.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use dnslb_engine::wire::name;
 
+use crate::arena::Way;
 use crate::snapshot::NAMES;
 
 /// How a packet was made.
@@ -17,7 +16,9 @@ pub(crate) enum Kind {
     Noise,
 }
 
-const TYPES: &[u16] = &[1, 1, 1, 28, 28, 2, 5, 6, 15, 16, 43, 64, 252, 255, 65_280];
+const TYPES: &[u16] = &[
+    1, 1, 1, 28, 28, 2, 5, 6, 15, 16, 16, 39, 41, 43, 43, 64, 128, 251, 252, 255, 65_280,
+];
 
 /// Packets without end, the same ones for the same seed.
 pub(crate) struct Generator(u64);
@@ -27,21 +28,18 @@ impl Generator {
         Self(seed | 1)
     }
 
-    /// A packet, how it was made, and who sends it.
-    pub(crate) fn next(&mut self) -> (Kind, IpAddr, Vec<u8>) {
-        let client = match self.below(2) {
-            0 => Ipv4Addr::from_bits(self.roll() as u32).into(),
-            _ => Ipv6Addr::from_bits(u128::from(self.roll()) << 64).into(),
-        };
+    /// A packet, how it was made, and the way in which it comes.
+    pub(crate) fn next(&mut self) -> (Kind, Way, Vec<u8>) {
+        let way = Way::of([self.octet(), self.octet(), self.octet()]);
         match self.below(4) {
-            0 => (Kind::Noise, client, self.noise()),
-            1 | 2 => (Kind::Query, client, self.query()),
+            0 => (Kind::Noise, way, self.noise()),
+            1 | 2 => (Kind::Query, way, self.query()),
             _ => {
                 let mut packet = self.query();
                 for _ in 0..=self.below(4) {
                     self.mutate(&mut packet);
                 }
-                (Kind::Mutant, client, packet)
+                (Kind::Mutant, way, packet)
             }
         }
     }
@@ -54,7 +52,7 @@ impl Generator {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.roll() >> 33) as usize % bound
     }
 
@@ -66,16 +64,15 @@ impl Generator {
         (0..count).map(|_| self.octet()).collect()
     }
 
-    fn query(&mut self) -> Vec<u8> {
-        let edns = self.below(3) > 0;
+    pub(crate) fn query(&mut self) -> Vec<u8> {
+        let edns = self.below(4) > 0;
         let mut packet = self.octets(2);
         let rd_cd = [[0, 0], [1, 0], [0, 0x10], [1, 0x10]][self.below(4)];
         packet.extend(rd_cd);
         packet.extend([0, 1, 0, 0, 0, 0, 0, u8::from(edns)]);
         packet.extend(self.name());
         packet.extend(TYPES[self.below(TYPES.len())].to_be_bytes());
-        let class = if self.below(20) == 0 { 3_u16 } else { 1 };
-        packet.extend(class.to_be_bytes());
+        packet.extend([0, [1, 1, 1, 1, 1, 1, 1, 3, 3, 255][self.below(10)]]);
         if edns {
             self.opt(&mut packet);
         }
@@ -83,7 +80,7 @@ impl Generator {
     }
 
     /// A name that is served, one below it, or one of nobody's, its letters in mixed case.
-    fn name(&mut self) -> Vec<u8> {
+    pub(crate) fn name(&mut self) -> Vec<u8> {
         let mut wire = name::from_text(NAMES[self.below(NAMES.len())]).expect("a name");
         for _ in 0..[0, 0, 0, 1, 2, 120][self.below(6)] {
             let longest = [63, 5, 5, 5, 5, 5, 5, 5][self.below(8)];
@@ -110,31 +107,28 @@ impl Generator {
         packet.extend([0, 0, 41]);
         packet.extend(size.to_be_bytes());
         packet.extend([0, version, self.octet() & 0x80, 0]);
-        let options = match self.below(4) {
-            0 => vec![
-                0,
-                8,
-                0,
-                7,
-                0,
-                1,
-                24,
-                0,
-                self.octet(),
-                self.octet(),
-                self.octet(),
-            ],
-            1 => [&[0, 8, 0, 11, 0, 2, 56, 0][..], &self.octets(7)].concat(),
-            2 => [
-                &[0, 10, 0, 8][..],
-                &self.octets(8),
-                &[0, 8, 0, 4, 0, 1, 0, 0],
-            ]
-            .concat(),
-            _ => Vec::new(),
-        };
+        let mut options = Vec::new();
+        for _ in 0..self.below(5) {
+            options.extend(self.option());
+        }
         packet.extend((options.len() as u16).to_be_bytes());
         packet.extend(options);
+    }
+
+    /// A sound option.
+    pub(crate) fn option(&mut self) -> Vec<u8> {
+        let (code, value) = match self.below(9) {
+            0 => (3, Vec::new()),
+            1 => (8, [&[0, 1, 24, 0][..], &self.octets(3)].concat()),
+            2 => (8, [&[0, 2, 56, 0][..], &self.octets(7)].concat()),
+            3 => (8, [0, 1, 0, 0].to_vec()),
+            4 => (10, self.octets(8)),
+            5 => (10, self.octets(24)),
+            6 => (11, Vec::new()),
+            7 => (19, Vec::new()),
+            _ => ([12, 15, 26][self.below(3)], self.octets(4)),
+        };
+        [&[0, code as u8, 0, value.len() as u8][..], &value].concat()
     }
 
     fn noise(&mut self) -> Vec<u8> {
@@ -153,7 +147,7 @@ impl Generator {
         packet
     }
 
-    fn mutate(&mut self, packet: &mut Vec<u8>) {
+    pub(crate) fn mutate(&mut self, packet: &mut Vec<u8>) {
         if packet.is_empty() {
             return;
         }

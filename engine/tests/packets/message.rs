@@ -1,6 +1,17 @@
 //! Reading messages once more, slowly and in another way than the engine does.
 
-/// A response, as far as the checks need it.
+/// A name's labels, in lower case.
+pub(crate) type Name = Vec<Vec<u8>>;
+
+/// An EDNS option's code and value.
+pub(crate) type Choice = (u16, Vec<u8>);
+
+/// Types whose rdata begins with a name.
+const NAMING: [u16; 4] = [2, 5, 6, 39];
+
+const OPT: u16 = 41;
+
+/// A response.
 pub(crate) struct Message {
     pub(crate) id: [u8; 2],
     pub(crate) flags: u16,
@@ -8,10 +19,11 @@ pub(crate) struct Message {
     pub(crate) records: Vec<Record>,
 }
 
-/// The question; `length` in octets, the name in lower case.
+/// The question, which takes `length` octets.
 pub(crate) struct Question {
-    pub(crate) name: Vec<Vec<u8>>,
+    pub(crate) name: Name,
     pub(crate) rtype: u16,
+    pub(crate) class: u16,
     pub(crate) length: usize,
 }
 
@@ -22,30 +34,31 @@ pub(crate) enum Section {
     Additional,
 }
 
-/// A record, names in lower case; `ttl` is the upper half of its TTL, `target` the name that its
-/// rdata begins with, where it does.
+/// A record; `target` is the name that its rdata begins with, for the types where it does.
+#[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) section: Section,
-    pub(crate) owner: Vec<Vec<u8>>,
+    pub(crate) owner: Name,
     pub(crate) rtype: u16,
-    pub(crate) ttl: u16,
-    pub(crate) target: Option<Vec<Vec<u8>>>,
+    pub(crate) class: u16,
+    pub(crate) ttl: u32,
+    pub(crate) rdata: Vec<u8>,
+    pub(crate) target: Option<Name>,
 }
 
 impl Message {
     /// Read a message to its last octet; None for anything that is not right.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let field = |at: usize| Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
         let mut at = 12;
-        let question = match field(4)? {
+        let question = match number(bytes, 4)? {
             0 => None,
             1 => {
                 let name = name(bytes, &mut at)?;
-                let rtype = field(at)?;
                 at += 4;
                 Some(Question {
                     name,
-                    rtype,
+                    rtype: number(bytes, at - 4)?,
+                    class: number(bytes, at - 2)?,
                     length: at - 12,
                 })
             }
@@ -53,28 +66,17 @@ impl Message {
         };
         let mut records = Vec::new();
         for (section, count) in [
-            (Section::Answer, field(6)?),
-            (Section::Authority, field(8)?),
-            (Section::Additional, field(10)?),
+            (Section::Answer, number(bytes, 6)?),
+            (Section::Authority, number(bytes, 8)?),
+            (Section::Additional, number(bytes, 10)?),
         ] {
             for _ in 0..count {
-                let owner = name(bytes, &mut at)?;
-                let rtype = field(at)?;
-                let end = at + 10 + usize::from(field(at + 8)?);
-                let mut rdata = at + 10;
-                records.push(Record {
-                    section,
-                    owner,
-                    rtype,
-                    ttl: field(at + 4)?,
-                    target: name(bytes.get(..end)?, &mut rdata),
-                });
-                at = end;
+                records.push(Record::parse(section, bytes, &mut at)?);
             }
         }
         (at == bytes.len()).then_some(Self {
             id: [bytes[0], bytes[1]],
-            flags: field(2)?,
+            flags: number(bytes, 2)?,
             question,
             records,
         })
@@ -82,8 +84,12 @@ impl Message {
 
     /// The rcode, with the bits that OPT adds (RFC 6891 section 6.1.3).
     pub(crate) fn rcode(&self) -> u16 {
-        let added: u16 = self.of_type(41).map(|opt| opt.ttl >> 8 << 4).sum();
-        self.flags & 0x0F | added
+        let added = self.opt().map_or(0, |opt| opt.ttl >> 24 << 4);
+        self.flags & 0x0F | added as u16
+    }
+
+    pub(crate) fn opt(&self) -> Option<&Record> {
+        self.records.iter().find(|record| record.rtype == OPT)
     }
 
     pub(crate) fn section(&self, section: Section) -> impl Iterator<Item = &Record> {
@@ -91,16 +97,57 @@ impl Message {
             .iter()
             .filter(move |record| record.section == section)
     }
+}
 
-    pub(crate) fn of_type(&self, rtype: u16) -> impl Iterator<Item = &Record> {
-        self.records
-            .iter()
-            .filter(move |record| record.rtype == rtype)
+impl Record {
+    fn parse(section: Section, bytes: &[u8], at: &mut usize) -> Option<Self> {
+        let owner = name(bytes, at)?;
+        let rtype = number(bytes, *at)?;
+        let from = *at + 10;
+        let end = from + usize::from(number(bytes, *at + 8)?);
+        let target = if NAMING.contains(&rtype) {
+            let mut after = from;
+            let target = name(bytes.get(..end)?, &mut after)?;
+            if rtype != 6 && after != end {
+                return None;
+            }
+            Some(target)
+        } else {
+            None
+        };
+        let record = Self {
+            section,
+            owner,
+            rtype,
+            class: number(bytes, *at + 2)?,
+            ttl: u32::from(number(bytes, *at + 4)?) << 16 | u32::from(number(bytes, *at + 6)?),
+            rdata: bytes.get(from..end)?.to_vec(),
+            target,
+        };
+        *at = end;
+        Some(record)
     }
 }
 
-/// The name at `at`, labels in lower case; `at` moves behind it. Pointers lead backwards only.
-fn name(bytes: &[u8], at: &mut usize) -> Option<Vec<Vec<u8>>> {
+/// The options in the rdata of an OPT record; None where one is cut off.
+pub(crate) fn options(rdata: &[u8]) -> Option<Vec<Choice>> {
+    let mut options = Vec::new();
+    let mut at = 0;
+    while at < rdata.len() {
+        let end = at + 4 + usize::from(number(rdata, at + 2)?);
+        options.push((number(rdata, at)?, rdata.get(at + 4..end)?.to_vec()));
+        at = end;
+    }
+    Some(options)
+}
+
+/// The number in the two octets at `at`.
+pub(crate) fn number(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
+}
+
+/// The name at `at`; `at` moves behind it. Pointers lead backwards only.
+pub(crate) fn name(bytes: &[u8], at: &mut usize) -> Option<Name> {
     let mut labels = Vec::new();
     let mut octets = 1;
     let mut place = *at;

@@ -42,23 +42,47 @@ pub(crate) const NAMES: &[&str] = &[
     "any.example.com.",
     "sub.example.com.",
     "www.sub.example.com.",
+    "no.sub.example.com.",
+    "www.plain.example.com.",
+    "b.lab.example.com.",
+    "dname.example.com.",
+    "occluded.dname.example.com.",
+    "dd.example.com.",
+    "long.example.com.",
+    "grow.example.com.",
+    "off.example.com.",
+    "sd.example.com.",
+    "back.sd.example.com.",
+    "todname.example.com.",
+    "turn.example.com.",
+    "there.turn.example.com.",
+    "dn.example.",
     "example.org.",
+    "version.bind.",
+    "version.server.",
+    "id.server.",
+    "hostname.bind.",
 ];
+
+/// Apexes of zones whose parent zone is served too.
+pub(crate) const NESTED: &[&str] = &["sub.example.com.", "plain.example.com."];
+
+/// The longest negative TTL of the zones, in seconds.
+pub(crate) const NEGATIVE_TTL: u32 = 60;
 
 /// The snapshot, and how many tallies its plans name.
 pub(crate) fn everything() -> (Snapshot, usize) {
-    let specs = services();
-    let keys: Vec<ServiceKey> = specs
+    let services = services();
+    let keys: Vec<ServiceKey> = services
         .iter()
         .map(|(name, _)| ("example.com.".to_owned(), (*name).to_owned()))
         .collect();
     let places: HashMap<ServiceKey, u32> = keys.iter().cloned().zip(0..).collect();
-    let services: Vec<(Vec<u8>, ServiceKey)> = keys
+    let owners = keys
         .iter()
-        .map(|key| (wire(&format!("{}.example.com.", key.1)), key.clone()))
-        .collect();
-    let mut static_sets = apex("example.com.");
-    static_sets.extend(
+        .map(|key| (wire(&format!("{}.example.com.", key.1)), key.clone()));
+    let mut rrsets = apex("example.com.");
+    rrsets.extend(
         records()
             .into_iter()
             .map(|(owner, rtype, rdatas)| RrsetSpec {
@@ -68,13 +92,22 @@ pub(crate) fn everything() -> (Snapshot, usize) {
                 rdatas,
             }),
     );
-    let parent = ZoneSpec::new(&wire("example.com."), &static_sets, &services).expect("a zone");
-    let mut static_sets = apex("sub.example.com.");
-    static_sets.push(set("www.sub.example.com.", 1, &[b"\xC0\x00\x02\x09"]));
-    let child = ZoneSpec::new(&wire("sub.example.com."), &static_sets, &[]).expect("a zone");
+    let address = set("www.sub.example.com.", 1, &[b"\xC0\x00\x02\x09"]);
+    let rename = set("dn.example.", 39, &[&wire("example.com.")]);
+    let zones = [
+        zone("example.com.", &rrsets, &owners.collect::<Vec<_>>()),
+        zone(
+            "sub.example.com.",
+            &extended(apex("sub.example.com."), address),
+            &[],
+        ),
+        zone("plain.example.com.", &apex("plain.example.com."), &[]),
+        zone("b.lab.example.com.", &apex("b.lab.example.com."), &[]),
+        zone("dn.example.", &extended(apex("dn.example."), rename), &[]),
+    ];
     let mut tallies = 0;
     let mut slots = SlotCache::default();
-    let plans = specs.iter().map(|(_, spec)| {
+    let plans = services.iter().map(|(_, spec)| {
         let plans = Plans::compile(spec, &mut slots).expect("a plan");
         Arc::new(ServicePlan::new(&Arc::new(plans), None, |_| {
             tallies += 1;
@@ -85,7 +118,7 @@ pub(crate) fn everything() -> (Snapshot, usize) {
         generation: 1,
         plans: plans.collect(),
         settings: Arc::default(),
-        zones: Arc::new(Zones::compile(&[parent, child], &places).expect("zones")),
+        zones: Arc::new(Zones::compile(&zones, &places).expect("zones")),
     };
     (snapshot, tallies as usize)
 }
@@ -103,6 +136,15 @@ fn set(owner: &str, rtype: u16, rdatas: &[&[u8]]) -> RrsetSpec {
     }
 }
 
+fn zone(origin: &str, rrsets: &[RrsetSpec], services: &[(Vec<u8>, ServiceKey)]) -> ZoneSpec {
+    ZoneSpec::new(&wire(origin), rrsets, services).expect("a zone")
+}
+
+fn extended(mut rrsets: Vec<RrsetSpec>, more: RrsetSpec) -> Vec<RrsetSpec> {
+    rrsets.push(more);
+    rrsets
+}
+
 /// The SOA and NS records of a zone.
 fn apex(origin: &str) -> Vec<RrsetSpec> {
     let names = [
@@ -110,7 +152,8 @@ fn apex(origin: &str) -> Vec<RrsetSpec> {
         wire(&format!("admin.{origin}")),
     ]
     .concat();
-    let soa = [&names[..], &[0; 16], &[0, 0, 0, 60]].concat();
+    let numbers = [2026, 0, 0, 0, NEGATIVE_TTL].map(u32::to_be_bytes);
+    let soa = [&names[..], numbers.as_flattened()].concat();
     vec![
         set(origin, 6, &[&soa]),
         set(origin, 2, &[&wire(&format!("ns.{origin}"))]),
@@ -122,6 +165,7 @@ fn records() -> Vec<(&'static str, u16, Vec<Vec<u8>>)> {
     const ADDRESS: [u8; 4] = [192, 0, 2, 1];
     let address = || vec![ADDRESS.to_vec()];
     let cname = |to: &str| vec![wire(to)];
+    let long = format!("{0}.{0}.{0}.example.com.", "x".repeat(60));
     let texts = (0..40).map(|at| [&[60][..], &[b'a' + at % 26; 60]].concat());
     vec![
         ("www.example.com.", 1, address()),
@@ -147,6 +191,19 @@ fn records() -> Vec<(&'static str, u16, Vec<Vec<u8>>)> {
         ("ns.lab.example.com.", 1, address()),
         ("ns.lab.example.com.", 28, vec![vec![0x20; 16]]),
         ("deep.empty.example.com.", 65_280, vec![Vec::new()]),
+        ("sub.example.com.", 43, vec![vec![0, 2, 8, 2, 0, 0]]),
+        ("dname.example.com.", 39, cname("wild.example.com.")),
+        ("dname.example.com.", 1, address()),
+        ("occluded.dname.example.com.", 1, address()),
+        ("dd.example.com.", 39, cname("dname.example.com.")),
+        ("long.example.com.", 39, cname(&long)),
+        ("grow.example.com.", 39, cname("more.grow.example.com.")),
+        ("off.example.com.", 39, cname("example.org.")),
+        ("sd.example.com.", 39, cname("example.com.")),
+        ("back.example.com.", 5, cname("back.sd.example.com.")),
+        ("todname.example.com.", 5, cname("x.dname.example.com.")),
+        ("turn.example.com.", 39, cname("nrut.example.com.")),
+        ("nrut.example.com.", 39, cname("turn.example.com.")),
     ]
 }
 
