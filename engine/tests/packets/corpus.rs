@@ -93,18 +93,15 @@ fn octets(line: &str, packet: &mut Vec<u8>) -> Option<()> {
 }
 
 /// A packet in the format of the corpus, but for what it is and what is due.
-#[allow(dead_code, reason = "the tests only read")]
 pub(crate) fn write(packet: &[u8]) -> String {
     let mut text = String::new();
     for row in packet.chunks(16) {
         for pair in row.chunks(2) {
-            for octet in pair {
-                text += &format!("{octet:02x}");
-            }
-            text += " ";
+            text.extend(pair.iter().map(|octet| format!("{octet:02x}")));
+            text.push(' ');
         }
         text.truncate(text.trim_end().len());
-        text += "\n";
+        text.push('\n');
     }
     text
 }

@@ -128,7 +128,7 @@ impl Generator {
             7 => (19, Vec::new()),
             _ => ([12, 15, 26][self.below(3)], self.octets(4)),
         };
-        [&[0, code as u8, 0, value.len() as u8][..], &value].concat()
+        [&[0, code, 0, value.len() as u8][..], &value].concat()
     }
 
     fn noise(&mut self) -> Vec<u8> {

@@ -1,0 +1,64 @@
+//! The input that takes the longest.
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// The file that the slowest input is kept in; without it, it is told only.
+const FILE: &str = "DNSLB_FUZZ_SLOWEST";
+
+/// An input that seems slow is run so many times as often as `CALLS`, of which the fastest counts: others
+/// were disturbed.
+const RUNS: usize = 10;
+
+/// Calls that are timed together, as the clock costs more than a short one.
+const CALLS: u32 = 16;
+
+/// The longest time that any input has taken so far.
+pub(crate) struct Slowest {
+    most: Duration,
+    file: Option<OsString>,
+}
+
+impl Slowest {
+    pub(crate) fn new() -> Self {
+        Self {
+            most: Duration::ZERO,
+            file: env::var_os(FILE),
+        }
+    }
+
+    /// Do the `work` of an input, and say so if it is the slowest one.
+    pub(crate) fn time(&mut self, input: &[u8], mut work: impl FnMut()) {
+        let began = Instant::now();
+        work();
+        if began.elapsed() <= self.most {
+            return;
+        }
+        let mut least = Duration::MAX;
+        for _ in 0..RUNS {
+            let began = cpu();
+            for _ in 0..CALLS {
+                work();
+            }
+            least = least.min(cpu().saturating_sub(began) / CALLS);
+            if least <= self.most {
+                return;
+            }
+        }
+        self.most = least;
+        eprintln!("slowest: {:.2} us", least.as_secs_f64() * 1e6);
+        if let Some(file) = &self.file {
+            let _ = fs::write(file, input); // a file that is missing is missed by who wants it
+        }
+    }
+}
+
+/// The CPU time of this thread, which no other takes from.
+fn cpu() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime)
+        .try_into()
+        .unwrap_or_default()
+}
