@@ -9,7 +9,7 @@ BUILT := $(VENV)/.built
 SOURCES := $(shell find engine/src -name '*.rs') engine/Cargo.toml engine/Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build check format bench clean
+.PHONY: help demo test build check format bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -19,6 +19,7 @@ demo: $(BUILT) ## real backends, server and live answers on loopback, with the d
 
 test: $(BUILT) ## the engine's tests, then everything else with real servers on loopback
 	cd engine && cargo test --quiet --locked
+	$(BIN)/python engine/fuzz/run.py --optional --seconds 25
 	$(BIN)/pytest
 
 build: $(BUILT) ## a release build, so that .venv/bin/dnslb works
@@ -30,11 +31,14 @@ check: $(BUILT) ## lint and types, in Python and in Rust
 	$(BIN)/python -m mypy.stubtest dnslb._engine --mypy-config-file pyproject.toml
 	cd engine && cargo fmt --check
 	cd engine && cargo clippy --quiet --locked --all-targets --features python -- -D warnings
+	cd engine/fuzz && cargo fmt --check
+	cd engine/fuzz && cargo clippy --quiet --locked --bins -- -D warnings
 
 format: $(TOOLS) ## put every file into its canonical form
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format --quiet .
 	cd engine && cargo fmt
+	cd engine/fuzz && cargo fmt
 
 bench: $(BUILT) ## CPU per answered query, beside other servers in the same run
 	cd engine && cargo build --quiet --locked --release --example echo
@@ -47,8 +51,11 @@ bench: $(BUILT) ## CPU per answered query, beside other servers in the same run
 	cd engine && cargo run --quiet --locked --release --example cost
 	$(BIN)/python bench/load.py
 
+fuzz: $(TOOLS) ## the engine, until you stop it; or SECONDS=3600, TARGET=respond
+	$(BIN)/python engine/fuzz/run.py --seconds $(or $(SECONDS),0) $(TARGET)
+
 clean: ## remove what the other targets made
-	rm -rf $(VENV) engine/target dnslb/_engine*.so
+	rm -rf $(VENV) engine/target engine/fuzz/target dnslb/_engine*.so
 
 $(TOOLS): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

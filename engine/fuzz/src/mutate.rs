@@ -1,7 +1,7 @@
 //! Changing packets by what they are made of: chance alone seldom makes a name or an option.
 
-use crate::arena::Way;
 use crate::generate::Generator;
+use crate::respond::HEAD;
 
 const HEADER: usize = 12;
 const ARCOUNT: usize = 11;
@@ -13,14 +13,14 @@ const OPT: [u8; 9] = [0, 0, 41, 4, 208, 0, 0, 0, 0];
 /// `size` octets, and has room for `most`. Returns its new size; None where libFuzzer is to decide.
 pub fn respond(input: &mut [u8], size: usize, most: usize, seed: u32) -> Option<usize> {
     let mut chance = Generator::new(u64::from(seed) << 20);
-    if size < Way::OCTETS || chance.below(2) == 0 {
+    if size < HEAD || chance.below(2) == 0 {
         return None;
     }
-    let mut packet = input[Way::OCTETS..size].to_vec();
+    let mut packet = input[HEAD..size].to_vec();
     change(&mut packet, &mut chance);
-    let length = packet.len().min(most.checked_sub(Way::OCTETS)?);
-    input[Way::OCTETS..][..length].copy_from_slice(&packet[..length]);
-    Some(Way::OCTETS + length)
+    let length = packet.len().min(most.checked_sub(HEAD)?);
+    input[HEAD..][..length].copy_from_slice(&packet[..length]);
+    Some(HEAD + length)
 }
 
 /// Change a packet.

@@ -1,13 +1,14 @@
 //! The input that takes the longest.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The file that the slowest input is kept in; without it, it is told only.
-const FILE: &str = "DNSLB_FUZZ_SLOWEST";
+/// The folder that the slowest inputs are kept in; without it, they are told only.
+const FOLDER: &str = "DNSLB_FUZZ_SLOWEST";
 
 /// An input that seems slow is run so many times as often as `CALLS`, of which the fastest counts: others
 /// were disturbed.
@@ -18,15 +19,18 @@ const CALLS: u32 = 16;
 
 /// The longest time that any input has taken so far.
 pub(crate) struct Slowest {
+    /// What it is the slowest of, in one word.
+    what: &'static str,
     most: Duration,
-    file: Option<OsString>,
+    folder: Option<OsString>,
 }
 
 impl Slowest {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(what: &'static str) -> Self {
         Self {
+            what,
             most: Duration::ZERO,
-            file: env::var_os(FILE),
+            folder: env::var_os(FOLDER),
         }
     }
 
@@ -49,9 +53,9 @@ impl Slowest {
             }
         }
         self.most = least;
-        eprintln!("slowest: {:.2} us", least.as_secs_f64() * 1e6);
-        if let Some(file) = &self.file {
-            let _ = fs::write(file, input); // a file that is missing is missed by who wants it
+        eprintln!("slowest {}: {:.2} us", self.what, least.as_secs_f64() * 1e6);
+        if let Some(folder) = &self.folder {
+            let _ = fs::write(Path::new(folder).join(self.what), input); // told all the same
         }
     }
 }

@@ -129,6 +129,9 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
+    /// The seed of its dice.
+    pub(crate) const DICE: u64 = 1;
+
     pub(crate) fn new() -> Self {
         let (everything, tallies) = snapshot::everything();
         let snapshots = sorts().into_iter().map(|(generation, settings)| Snapshot {
@@ -144,7 +147,7 @@ impl Arena {
         Self {
             snapshots: snapshots.collect(),
             counters,
-            dice: Dice::new(1),
+            dice: Dice::new(Self::DICE),
             room: vec![0; MAX_MESSAGE],
         }
     }
@@ -155,6 +158,12 @@ impl Arena {
 
     pub(crate) fn snapshot(&self, way: Way) -> &Snapshot {
         &self.snapshots[way.settings % self.snapshots.len()]
+    }
+
+    /// The snapshot of the default settings, for another that answers the same.
+    pub(crate) fn into_snapshot(self) -> Snapshot {
+        let mut snapshots = self.snapshots.into_iter();
+        snapshots.next().expect("a snapshot")
     }
 
     /// Let `packet` come in `way`; nothing is checked.
@@ -178,10 +187,11 @@ impl Arena {
         Some(&room[..answered.length])
     }
 
-    /// Let `packet` come in `way`, and check what comes back.
-    pub(crate) fn judge(&mut self, way: Way, packet: &[u8]) -> Outcome {
+    /// Let `packet` come in `way`, and check what comes back. Returns it too.
+    pub(crate) fn judge(&mut self, way: Way, packet: &[u8]) -> (Outcome, Option<Vec<u8>>) {
         let answer = self.answer(way, packet).map(<[u8]>::to_vec);
-        check::check(way, self.snapshot(way), packet, answer.as_deref())
+        let outcome = check::check(way, self.snapshot(way), packet, answer.as_deref());
+        (outcome, answer)
     }
 
     /// Where the packet has a cookie option with room for a server cookie of ours, and `way` asks for it,
