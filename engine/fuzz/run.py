@@ -23,17 +23,6 @@ BUILD = Path(os.environ.get("CARGO_TARGET_DIR", HERE / "target")).resolve() / "f
 LARGEST = 4096  # octets of an input; a few of them say how messages of 65,535 octets are made of it
 WEDGED = 10  # seconds that one input may take: a thousand times what any does
 
-# What makes LLVM count edges and comparisons where libFuzzer finds them, as cargo-fuzz has it.
-COVERAGE = [
-    "--cfg=fuzzing",
-    "-Cpasses=sancov-module",
-    "-Cllvm-args=-sanitizer-coverage-level=4",
-    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
-    "-Cllvm-args=-sanitizer-coverage-pc-table",
-    "-Cllvm-args=-sanitizer-coverage-trace-compares",
-    "-Cforce-frame-pointers=yes",
-]
-
 
 def output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
@@ -50,7 +39,8 @@ def build(host: str) -> tuple[Path, bool]:
     watched = sanitizer(host)
     environment = os.environ | {
         "CARGO_TARGET_DIR": str(BUILD),
-        "RUSTFLAGS": " ".join(COVERAGE + watched),
+        "RUSTC_WRAPPER": str(HERE / "rustc"),
+        "RUSTFLAGS": " ".join(["-Cforce-frame-pointers=yes", *watched]),
         "RUSTC_BOOTSTRAP": "1",  # -Z options, of this build alone
     }
     command = ["cargo", "build", "--quiet", "--locked", "--release", "--features=run"]
