@@ -4,7 +4,7 @@
 //! those a turn. What a client can cost is bounded: connections (`gate`), the time that a query may
 //! take to arrive and its answer to leave, and octets held (`table`).
 
-mod connection;
+pub mod connection;
 mod gate;
 mod order;
 #[cfg(test)]

@@ -18,5 +18,6 @@ pub mod mutate;
 pub mod respond;
 mod seeds;
 mod slowest;
+pub mod tcp;
 
 use packets::{arena, asked, chain, check, corpus, generate, message, snapshot};

@@ -2,6 +2,7 @@
 
 use crate::generate::Generator;
 use crate::respond::HEAD;
+use crate::tcp;
 
 const HEADER: usize = 12;
 const ARCOUNT: usize = 11;
@@ -18,9 +19,40 @@ pub fn respond(input: &mut [u8], size: usize, most: usize, seed: u32) -> Option<
     }
     let mut packet = input[HEAD..size].to_vec();
     change(&mut packet, &mut chance);
-    let length = packet.len().min(most.checked_sub(HEAD)?);
-    input[HEAD..][..length].copy_from_slice(&packet[..length]);
-    Some(HEAD + length)
+    put(input, HEAD, &packet, most)
+}
+
+/// Change a stream of the target `tcp`, one message of it or the messages that it has; see `respond`.
+pub fn tcp(input: &mut [u8], size: usize, most: usize, seed: u32) -> Option<usize> {
+    let mut chance = Generator::new(u64::from(seed) << 20);
+    if size < tcp::HEAD || chance.below(3) == 0 {
+        return None;
+    }
+    let mut messages = Vec::new();
+    let mut rest = &input[tcp::HEAD..size];
+    while let Some((message, after)) = tcp::unframe(rest) {
+        messages.push(message.to_vec());
+        rest = after;
+    }
+    let begun = rest.to_vec();
+    let place = chance.below(messages.len() + 1);
+    match (chance.below(4), messages.get_mut(place)) {
+        (0, Some(_)) => {
+            messages.remove(place);
+        }
+        (1 | 2, Some(message)) => change(message, &mut chance),
+        _ => messages.insert(place, chance.query()),
+    }
+    let mut stream: Vec<u8> = messages.iter().flat_map(|one| tcp::frame(one)).collect();
+    stream.extend(begun);
+    put(input, tcp::HEAD, &stream, most)
+}
+
+/// Let `octets` follow the first `head` ones of an input. Returns its new size.
+fn put(input: &mut [u8], head: usize, octets: &[u8], most: usize) -> Option<usize> {
+    let length = octets.len().min(most.checked_sub(head)?);
+    input[head..][..length].copy_from_slice(&octets[..length]);
+    Some(head + length)
 }
 
 /// Change a packet.

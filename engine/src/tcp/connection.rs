@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Reading and answering go through buffers that all connections of a worker share, so one that is
-//! idle owns none.
+//! idle owns none. Nothing here knows sockets: tests and fuzzers play the client.
 
 #![deny(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ use crate::worker::Worker;
 
 /// What is read at once: some hundred queries of a client that sends many, so that one client's do not
 /// hold up the others'.
-pub(super) const READ: usize = 16 * 1024;
+pub const READ: usize = 16 * 1024;
 
 /// Answers are sent when so many octets have gathered, or when no complete query is left.
 const GATHER: usize = 64 * 1024;
@@ -34,15 +34,17 @@ const GATHER: usize = 64 * 1024;
 const PREFIX: usize = 2;
 
 /// What the connections of one worker share.
-pub(super) struct Desk {
-    pub(super) worker: Worker,
+pub struct Desk {
+    /// Who answers.
+    pub worker: Worker,
     input: Box<[u8]>,
     output: Output,
 }
 
 impl Desk {
     /// The desk of `worker`.
-    pub(super) fn new(worker: Worker) -> Self {
+    #[must_use]
+    pub fn new(worker: Worker) -> Self {
         let room = GATHER.saturating_add(PREFIX).saturating_add(MAX_MESSAGE);
         Self {
             worker,
@@ -79,7 +81,7 @@ impl Output {
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum State {
+pub enum State {
     /// A query.
     #[default]
     Idle,
@@ -93,16 +95,17 @@ pub(super) enum State {
 
 /// What a turn has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
-    pub(super) state: State,
+pub struct Turn {
+    /// What the connection waits for now.
+    pub state: State,
     /// Whether a query was answered.
-    pub(super) answered: bool,
+    pub answered: bool,
     /// Whether there may be more to read, so that another turn is due without a further event.
-    pub(super) again: bool,
+    pub again: bool,
 }
 
 /// A connection that does not block.
-pub(super) struct Connection<S> {
+pub struct Connection<S> {
     stream: S,
     client: IpAddr,
     /// The beginning of a query; while answers are unsent, possibly whole queries before it.
@@ -116,7 +119,8 @@ pub(super) struct Connection<S> {
 }
 
 impl<S: Read + Write> Connection<S> {
-    pub(super) fn new(stream: S, client: IpAddr) -> Self {
+    /// A connection of `client`.
+    pub fn new(stream: S, client: IpAddr) -> Self {
         Self {
             stream,
             client,
@@ -127,17 +131,18 @@ impl<S: Read + Write> Connection<S> {
         }
     }
 
-    pub(super) fn stream(&mut self) -> &mut S {
+    /// What is read from and written to.
+    pub fn stream(&mut self) -> &mut S {
         &mut self.stream
     }
 
     /// Note that the client has closed its side: its queries are answered nevertheless.
-    pub(super) fn hang_up(&mut self) {
+    pub fn hang_up(&mut self) {
         self.hung_up = true;
     }
 
     /// The octets of memory that the connection owns besides itself.
-    pub(super) fn held(&self) -> usize {
+    pub fn held(&self) -> usize {
         self.received
             .capacity()
             .saturating_add(self.unsent.capacity())
@@ -145,7 +150,7 @@ impl<S: Read + Write> Connection<S> {
 
     /// Send what is unsent, then answer what was received, or what one read brings. What a client
     /// does to its connection is its own loss: any error ends it.
-    pub(super) fn turn(&mut self, desk: &mut Desk) -> Turn {
+    pub fn turn(&mut self, desk: &mut Desk) -> Turn {
         let mut turn = Turn {
             state: State::Over,
             answered: false,

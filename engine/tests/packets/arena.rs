@@ -161,6 +161,7 @@ impl Arena {
     }
 
     /// The snapshot of the default settings, for another that answers the same.
+    #[allow(dead_code, reason = "for the fuzzer alone")]
     pub(crate) fn into_snapshot(self) -> Snapshot {
         let mut snapshots = self.snapshots.into_iter();
         snapshots.next().expect("a snapshot")
