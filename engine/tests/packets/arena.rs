@@ -188,11 +188,10 @@ impl Arena {
         Some(&room[..answered.length])
     }
 
-    /// Let `packet` come in `way`, and check what comes back. Returns it too.
-    pub(crate) fn judge(&mut self, way: Way, packet: &[u8]) -> (Outcome, Option<Vec<u8>>) {
+    /// Let `packet` come in `way`, and check what comes back.
+    pub(crate) fn judge(&mut self, way: Way, packet: &[u8]) -> Outcome {
         let answer = self.answer(way, packet).map(<[u8]>::to_vec);
-        let outcome = check::check(way, self.snapshot(way), packet, answer.as_deref());
-        (outcome, answer)
+        check::check(way, self.snapshot(way), packet, answer.as_deref())
     }
 
     /// Where the packet has a cookie option with room for a server cookie of ours, and `way` asks for it,

@@ -27,7 +27,7 @@ const PACKETS: usize = 100_000;
 fn judge(arena: &mut Arena, way: Way, packet: &[u8], place: &str) -> Outcome {
     let mut packet = packet.to_vec();
     arena.vouch(way, &mut packet);
-    catch_unwind(AssertUnwindSafe(|| arena.judge(way, &packet).0)).unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(|| arena.judge(way, &packet))).unwrap_or_else(|_| {
         let got = arena.answer(way, &packet).map(corpus::write);
         let packet = corpus::write(&packet);
         panic!("{place}, {way:?}:\n{packet}got {}", got.unwrap_or_default())
