@@ -66,6 +66,7 @@ def fuzz(binary: Path, seconds: int) -> bool:
         "max_total_time": seconds,
         "max_len": LARGEST,
         "timeout": WEDGED,
+        "entropic_scale_per_exec_time": 1,  # many quick inputs rather than few slow ones
         "detect_leaks": 0,  # needs rights that containers do not have
         "print_final_stats": 1,
         "artifact_prefix": f"{artifacts}/",
