@@ -69,6 +69,23 @@ pub(crate) fn check(
     packet: &[u8],
     answer: Option<&[u8]>,
 ) -> Outcome {
+    sound(way, snapshot, packet, answer, true)
+}
+
+/// Check what is left of the answer to `packet` beyond the rate: no records, and no option that only
+/// informs.
+#[allow(dead_code, reason = "for the tests alone")]
+pub(crate) fn check_bare(way: Way, snapshot: &Snapshot, packet: &[u8], answer: &[u8]) -> Outcome {
+    sound(way, snapshot, packet, Some(answer), false)
+}
+
+fn sound(
+    way: Way,
+    snapshot: &Snapshot,
+    packet: &[u8],
+    answer: Option<&[u8]>,
+    whole: bool,
+) -> Outcome {
     let due = packet.len() >= HEADER && packet[2] & 0x80 == 0;
     assert_eq!(
         answer.is_some(),
@@ -109,21 +126,20 @@ pub(crate) fn check(
     if let (Some(opt), Some(told)) = (&asked.opt, &told) {
         let room = limit - answer.len();
         carried(way, settings, opt, told);
-        informed(settings, opt, told, &message, room);
+        if whole {
+            informed(settings, opt, told, &message, room);
+        }
     }
     let truncated = message.flags & TC != 0;
-    if truncated {
-        assert_eq!(way.transport, Transport::Udp, "TCP truncates nothing");
+    assert!(
+        !truncated || way.transport == Transport::Udp,
+        "TCP truncates nothing"
+    );
+    if truncated || !whole || message.question.is_none() {
         let others = message.records.iter().filter(|record| record.rtype != OPT);
-        assert_eq!(others.count(), 0, "nothing but OPT when truncated");
+        assert_eq!(others.count(), 0, "nothing but OPT");
     } else if let Some(question) = &message.question {
         content(snapshot, question, &message);
-    } else {
-        assert_eq!(
-            message.records.len(),
-            1,
-            "a cookie was all that was asked for"
-        );
     }
     Outcome::Message(rcode, truncated)
 }
