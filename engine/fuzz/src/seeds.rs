@@ -17,8 +17,8 @@ pub(crate) fn write(inputs: impl Fn(Vec<Vec<u8>>) -> Vec<Vec<u8>>) {
     let Some(folder) = env::var_os(FOLDER) else {
         return;
     };
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/packets/corpus");
-    let odd = corpus::read(&corpus).into_iter().map(|odd| odd.packet);
+    let engine = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let odd = corpus::read(&engine).into_iter().map(|odd| odd.packet);
     let mut generator = Generator::new(0x05EE_D500);
     let queries = (0..QUERIES).map(|_| generator.query());
     for (index, input) in inputs(odd.chain(queries).collect()).iter().enumerate() {

@@ -40,6 +40,7 @@ impl Way {
     pub(crate) const OCTETS: usize = 3;
 
     /// UDP, IPv4, at the time when cookies are fresh, under the default settings.
+    #[allow(dead_code, reason = "for the fuzzer alone")]
     pub(crate) const PLAIN: [u8; Self::OCTETS] = [0, 1, 0];
 
     /// What `octets` say: transport, family, vouching and settings; client; time. All values mean
@@ -59,6 +60,13 @@ impl Way {
             vouched: choice & 4 != 0,
             settings: usize::from(choice >> 3),
         }
+    }
+
+    /// Whether it is UDP over IPv4 under the settings, without vouching.
+    #[allow(dead_code, reason = "for the tests alone")]
+    pub(crate) fn is_plain(&self, settings: usize) -> bool {
+        let udp = self.transport == Transport::Udp && self.client.is_ipv4();
+        udp && !self.vouched && self.settings == settings
     }
 
     /// The `octets` of every choice, with one client and one time.
@@ -88,7 +96,13 @@ fn sorts() -> [(u64, Settings); SORTS] {
     };
     [
         (1, default()),
-        (1, talkative(9)),
+        (
+            1,
+            Settings {
+                version: None,
+                ..talkative(9)
+            },
+        ),
         (
             1,
             Settings {

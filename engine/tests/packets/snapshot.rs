@@ -57,6 +57,7 @@ pub(crate) const NAMES: &[&str] = &[
     "turn.example.com.",
     "there.turn.example.com.",
     "dn.example.",
+    "a.z.example.",
     "example.org.",
     "version.bind.",
     "version.server.",
@@ -93,6 +94,9 @@ pub(crate) fn everything() -> (Snapshot, usize) {
             }),
     );
     let address = set("www.sub.example.com.", 1, &[b"\xC0\x00\x02\x09"]);
+    let mut odd = apex("z.example."); // what the odd packets of the whole project are about
+    odd.push(set("a.z.example.", 1, &[b"\xC0\x00\x02\x01"]));
+    odd.push(set("a.z.example.", 16, &[b"\x04text"]));
     let rename = set("dn.example.", 39, &[&wire("example.com.")]);
     let zones = [
         zone("example.com.", &rrsets, &owners.collect::<Vec<_>>()),
@@ -104,6 +108,7 @@ pub(crate) fn everything() -> (Snapshot, usize) {
         zone("plain.example.com.", &apex("plain.example.com."), &[]),
         zone("b.lab.example.com.", &apex("b.lab.example.com."), &[]),
         zone("dn.example.", &extended(apex("dn.example."), rename), &[]),
+        zone("z.example.", &odd, &[]),
     ];
     let mut tallies = 0;
     let mut slots = SlotCache::default();
