@@ -10,12 +10,14 @@ use rustix::time::{ClockId, clock_gettime};
 /// The folder that the slowest inputs are kept in; without it, they are told only.
 const FOLDER: &str = "DNSLB_FUZZ_SLOWEST";
 
-/// An input that seems slow is run so many times as often as `CALLS`, of which the fastest counts: others
-/// were disturbed.
+/// An input that seems slow is timed so many times, of which the fastest counts: others were disturbed.
 const RUNS: usize = 10;
 
-/// Calls that are timed together, as the clock costs more than a short one.
+/// Calls that are timed together, as the clock costs more than a short one ...
 const CALLS: u32 = 16;
+
+/// ... and where one call takes so long, it is timed by itself.
+const LONG: Duration = Duration::from_micros(100);
 
 /// The longest time that any input has taken so far.
 pub(crate) struct Slowest {
@@ -38,16 +40,18 @@ impl Slowest {
     pub(crate) fn time(&mut self, input: &[u8], mut work: impl FnMut()) {
         let began = Instant::now();
         work();
-        if began.elapsed() <= self.most {
+        let seemed = began.elapsed();
+        if seemed <= self.most {
             return;
         }
+        let calls = if seemed < LONG { CALLS } else { 1 };
         let mut least = Duration::MAX;
         for _ in 0..RUNS {
             let began = cpu();
-            for _ in 0..CALLS {
+            for _ in 0..calls {
                 work();
             }
-            least = least.min(cpu().saturating_sub(began) / CALLS);
+            least = least.min(cpu().saturating_sub(began) / calls);
             if least <= self.most {
                 return;
             }
