@@ -225,6 +225,7 @@ impl Arena {
             let cookie = Cookie {
                 client: *client,
                 server: None,
+                is_first: true,
             };
             let judged = cookies.judge(&cookie, way.client, (NOW / 1000) as u32);
             server.copy_from_slice(&judged.server);

@@ -220,7 +220,11 @@ fn refusals(way: Way, settings: &Settings, asked: &Asked, rcode: u16) {
     let unproved = |cookies: &dnslb_engine::cookie::Cookies| {
         let cookie = Cookie::parse(given?)?;
         let judged = cookies.judge(&cookie, way.client, (way.now / 1000) as u32);
-        Some(cookies.required && !judged.valid && way.transport == Transport::Udp)
+        let refused = match asked.question {
+            Some(_) => cookies.required && way.transport == Transport::Udp,
+            None => given?.len() > 8, // RFC 7873 section 5.4
+        };
+        Some(refused && !judged.valid)
     };
     let due = settings.cookies.as_ref().and_then(unproved);
     assert_eq!(
