@@ -256,6 +256,12 @@ impl Draft {
     /// Write a record behind those of its set, which are the last ones written.
     fn append(&mut self, node: u32, index: usize, ttl: u32, rdata: &[u8], place: Place) {
         let set = self.table.sets[index];
+        let size = PER_RECORD + rdata.len();
+        // no more is found of a set that is too large: each record is compared with all of it
+        if let Some((octets, _)) = self.oversize.get_mut(&(node, set.rtype)) {
+            *octets += size;
+            return;
+        }
         let finding = |draft: &Self, kind| Finding {
             owner: draft.table.name(&draft.table.nodes[node as usize]).to_vec(),
             rtype: set.rtype,
@@ -286,11 +292,6 @@ impl Draft {
                 ..finding(self, Kind::Twice)
             };
             self.findings.add(finding);
-            return;
-        }
-        let size = PER_RECORD + rdata.len();
-        if let Some((octets, _)) = self.oversize.get_mut(&(node, set.rtype)) {
-            *octets += size;
             return;
         }
         if set.length as usize + size > MAX_RRSET {

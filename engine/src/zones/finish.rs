@@ -130,7 +130,10 @@ fn delegation(table: &mut Table, index: u32, ns: Set) -> Result<Delegation, Zone
         let owner = table.name(&table.nodes[index as usize]);
         return Err(ZoneError::Delegation(name::to_text(owner)));
     }
-    let start = table.wire.len() as u32;
+    // name servers that many delegations share are written for each
+    let Ok(start) = u32::try_from(table.wire.len()) else {
+        return Err(ZoneError::TooMany);
+    };
     table.wire.extend_from_slice(&glue);
     Ok(Delegation {
         ns,
