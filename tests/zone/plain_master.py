@@ -185,6 +185,7 @@ class _Reader:
         self._origin = origin
         self._owner: bytes | None = None
         self._ttl: int | None = None
+        self._stated: int | None = None  # the last one that a record had
 
     def entry(self, line: Line) -> None:
         first, *rest = line.tokens
@@ -210,7 +211,7 @@ class _Reader:
                     raise _error(f"class {token.text.upper()} is not served, only IN", token)
                 seen_class = True
             elif ttl is None and token.text[:1].isdecimal():
-                ttl = _ttl(token)
+                ttl = self._stated = _ttl(token)
             else:
                 break
             at += 1
@@ -223,7 +224,8 @@ class _Reader:
             rdata = parse_rdata(number, tokens[at + 1 :], self._origin)
         except RdataError as error:
             raise _error(str(error), tokens[at]) from None
-        ttl = self._ttl if ttl is None else ttl
+        default = self._stated if self._ttl is None else self._ttl
+        ttl = default if ttl is None else ttl
         self.file.records.append(Record(owner, number, ttl, rdata, first.line, first.column))
 
     def _directive(self, first: Token, rest: list[Token]) -> None:

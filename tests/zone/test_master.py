@@ -78,6 +78,19 @@ def wrong(file: Path, text: str) -> list[str]:
         ]),
         ("$TTL 1h\na A 192.0.2.1\nb 5 A 192.0.2.1", ["a 3600 A 192.0.2.1", "b 5 A 192.0.2.1"]),
         ("a A 192.0.2.1\n$TTL 5\nb A 192.0.2.1", ["a 7 A 192.0.2.1", "b 5 A 192.0.2.1"]),
+        # without $TTL the last one that was stated (RFC 1035 section 5.1)
+        ("a 5 A 192.0.2.1\nb A 192.0.2.1", ["a 5 A 192.0.2.1", "b 5 A 192.0.2.1"]),
+        ("$TTL 9\na 5 A 192.0.2.1\nb A 192.0.2.1", ["a 5 A 192.0.2.1", "b 9 A 192.0.2.1"]),
+        ("a CLASS1 5 A 192.0.2.1\nb 5 class1 A 192.0.2.1", [
+            "a 5 A 192.0.2.1", "b 5 A 192.0.2.1",
+        ]),
+        ("a 5 TXT x\n$GENERATE 1-1 h$ A 192.0.2.$\n TXT y", [
+            'a 5 TXT "x"', 'a 5 TXT "y"', "h1 5 A 192.0.2.1",
+        ]),
+        ('$GENERATE 1-2 h$ MX "10 mail$"', [
+            "h1 7 MX 10 mail1.example.com.", "h2 7 MX 10 mail2.example.com.",
+        ]),
+        ('$GENERATE 1-1 h$ TXT "a $"', ['h1 7 TXT "a 1"']),
         ("$ORIGIN sub\na MX 1 b\n$ORIGIN x\na TXT t\n", [
             "a.sub 7 MX 1 b.sub.example.com.", 'a.x.sub 7 TXT "t"',
         ]),
@@ -135,6 +148,7 @@ def test_places(file):
         ("a", ["1:1 the record's type is missing"]),
         ("a 60 IN", ["1:6 the record's type is missing"]),
         ("a FOO x", ['1:3 "FOO" is no type of records']),
+        ("a CLASS4 TXT x", ["1:3 class CLASS4 is not served, only IN"]),
         ("a ANY x", ['1:3 "ANY" is no type of records']),
         ("a 60 60 A 192.0.2.1", ['1:6 "60" is no type of records']),
         ("a 9999999999 A 192.0.2.1",
@@ -256,7 +270,7 @@ def test_files_include_each_other_to_a_bound(file, tmp_path):
          ['a 7 TXT "1 $ $" "0001" "01"']),
         ("$GENERATE 171-171 ${0,3,n}.x PTR ${0,0,N}.", ["b.a.x 7 PTR B.A."]),
         ("x A 192.0.2.1\n$GENERATE 2-2 y TXT z\n  TXT last", [
-            "x 7 A 192.0.2.1", 'y 7 TXT "z"', 'y 7 TXT "last"',
+            "x 7 A 192.0.2.1", 'x 7 TXT "last"', 'y 7 TXT "z"',
         ]),
     ],
 )  # fmt: skip

@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 use foldhash::fast::FixedState;
 use words::{Entries, Fault, Word, Words};
 
+use crate::wire::rtype;
+
 /// The longest TTL (RFC 2181 section 8).
 const MAX_TTL: u32 = 0x7FFF_FFFF;
 
@@ -122,6 +124,7 @@ pub fn read(
         origin: origin.to_vec(),
         owner: Vec::new(),
         ttl: None,
+        stated: None,
         rdata: Vec::new(),
         file: 0,
         open: Vec::new(),
@@ -141,6 +144,7 @@ struct Reader<'a> {
     origin: Vec<u8>,
     owner: Vec<u8>, // empty: none yet
     ttl: Option<u32>,
+    stated: Option<u32>, // the last one that a record had
     rdata: Vec<u8>,
     file: u16,
     open: Vec<PathBuf>, // the files that include each other, from the first to the present one
@@ -221,7 +225,7 @@ impl Reader<'_> {
             }
             let text = words.text(at);
             if !seen_class && is_class(text) {
-                if !text.eq_ignore_ascii_case(b"IN") {
+                if !IN.iter().any(|class| text.eq_ignore_ascii_case(class)) {
                     let class = shown(text).to_uppercase();
                     let message = format!("class {class} is not served, only IN");
                     return Err(told(words.at(at), &message));
@@ -234,6 +238,7 @@ impl Reader<'_> {
             }
             at += 1;
         }
+        self.stated = ttl.or(self.stated);
         if at == words.len() {
             return Err(told(words.at(at - 1), "the record's type is missing"));
         }
@@ -257,7 +262,8 @@ impl Reader<'_> {
         (self.sink)(Record {
             owner: &self.owner,
             rtype,
-            ttl: ttl.or(self.ttl),
+            // without $TTL it is the last that was stated (RFC 1035 section 5.1, RFC 2308 section 4)
+            ttl: ttl.or(self.ttl).or(self.stated),
             rdata: &self.rdata,
             place: Place {
                 line: first.line,
@@ -295,7 +301,12 @@ impl Reader<'_> {
                 takes("a file and, if need be, an origin", 2)?;
                 self.include(words)
             }
-            "$GENERATE" => self.generate(words),
+            "$GENERATE" => {
+                let owner = self.owner.clone();
+                let done = self.generate(words);
+                self.owner = owner;
+                done
+            }
             _ => {
                 let message = format!(
                     "{} has no meaning here; there are $ORIGIN, $TTL, $INCLUDE and $GENERATE",
@@ -346,7 +357,8 @@ impl Reader<'_> {
         })
     }
 
-    /// `$GENERATE range owner [TTL] [class] type rdata`; the first that is wrong is told.
+    /// `$GENERATE range owner [TTL] [class] type rdata`; the first that is wrong is told. Rdata that is
+    /// one quoted word is read as BIND does: what stands between the quotes is its words.
     fn generate(&mut self, words: &Words) -> Result<(), Problem> {
         let first = words.at(0);
         if words.len() < 4 {
@@ -356,6 +368,12 @@ impl Reader<'_> {
         let range = generate::range(words.text(1)).map_err(|text| told(words.at(1), &text))?;
         let mut made = Words::default();
         let mut text = Vec::new();
+        let last = words.len() - 1;
+        let unquotes = words.at(last).quoted
+            && last > 2
+            && !words.at(last - 1).quoted
+            && (self.rtype(words.text(last - 1)))
+                .is_some_and(|number| ![rtype::TXT, rtype::SPF].contains(&number));
         for number in range {
             made.clear();
             for index in 2..words.len() {
@@ -363,7 +381,12 @@ impl Reader<'_> {
                 let word = words.at(index);
                 generate::substitute(words.text(index), number, &mut text)
                     .map_err(|message| told(word, &message))?;
-                made.push(&text, (first.line, first.column), word.quoted);
+                if unquotes && index == last {
+                    let place = Problem::new(first.line, first.column, String::new());
+                    unquoted(&text, &place, &mut made)?;
+                } else {
+                    made.push(&text, (first.line, first.column), word.quoted);
+                }
             }
             self.line(&made, 0, false).map_err(|problem| Problem {
                 message: format!("for {number}: {}", problem.message),
@@ -402,9 +425,36 @@ impl Reader<'_> {
     }
 }
 
+/// The class that is served, by its name and as RFC 3597 section 5 writes it.
+const IN: [&[u8]; 2] = [b"IN", b"CLASS1"];
+
 fn is_class(text: &[u8]) -> bool {
-    let classes: [&[u8]; 4] = [b"IN", b"CH", b"HS", b"CS"];
-    classes.iter().any(|class| text.eq_ignore_ascii_case(class))
+    let others: [&[u8]; 3] = [b"CH", b"HS", b"CS"];
+    let mut names = IN.iter().chain(&others);
+    let is_number = |text: &[u8]| {
+        let digits = text.split_at_checked(5);
+        digits.is_some_and(|(class, number)| {
+            class.eq_ignore_ascii_case(b"CLASS") && plain::number(number, 0xFFFF).is_some()
+        })
+    };
+    names.any(|class| text.eq_ignore_ascii_case(class)) || is_number(text)
+}
+
+/// Add the words that `text` consists of to `made`, all at one place.
+fn unquoted(text: &[u8], place: &Problem, made: &mut Words) -> Result<(), Problem> {
+    let mut inside = Words::default();
+    let read = Entries::new(text).next(&mut inside);
+    if let Err(Fault::Entry(problem) | Fault::Text(problem)) = read {
+        return Err(Problem {
+            message: problem.message,
+            ..place.clone()
+        });
+    }
+    for index in 0..inside.len() {
+        let quoted = inside.at(index).quoted;
+        made.push(inside.text(index), (place.line, place.column), quoted);
+    }
+    Ok(())
 }
 
 fn told(word: Word, message: &str) -> Problem {
