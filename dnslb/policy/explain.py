@@ -122,7 +122,7 @@ def explain(
         return Explanation(asked)
     if rtype == DS and to_text(lower(name)) == zone.origin and wanted:
         # DS records stand on the parent's side (RFC 4035 section 3.1.4.1)
-        zone = enclosing(config, wanted[1:]) or zone
+        zone = _parent_side(config, wanted) or zone
     found = ZoneIndex(zone).find(wanted, rtype)
     owner = to_text(from_labels(found.owner))
     if found.service is None:
@@ -137,6 +137,16 @@ def enclosing(config: Config, name: Labels) -> Zone | None:
         if zone is not None:
             return zone
     return None
+
+
+def _parent_side(config: Config, apex: Labels) -> Zone | None:
+    """The zone above the one at `apex`; None where that one delegates or renames a name between."""
+    parent = enclosing(config, apex[1:])
+    if parent is None:
+        return None
+    found = ZoneIndex(parent).find(apex, DS)
+    ends = found.kind in {Kind.DELEGATION, Kind.DNAME}
+    return None if ends and to_text(from_labels(found.owner)) != parent.origin else parent
 
 
 def matching(config: Config, pattern: str) -> list[Backend]:

@@ -55,6 +55,7 @@ def config(of=None, **options) -> Config:
         Path("dnslb.yaml"),
         {
             ZONE: Zone(ZONE, STATIC, {"www": top}, {}),
+            "deep.lab.example.": Zone("deep.lab.example.", (), {}, {}),
             "sub.example.": Zone("sub.example.", (), {"www": sub}, {}),
         },
     )
@@ -82,7 +83,9 @@ def explained(name="www.example.", rtype=A, *, of=None, known=None, client=None,
         ("b.example.", A, ZONE, Kind.NODATA, "b.example."),
         ("no.b.example.", A, ZONE, Kind.NXDOMAIN, "b.example."),
         ("no.example.", A, ZONE, Kind.NXDOMAIN, "example."),
-        ("deep.lab.example.", A, ZONE, Kind.DELEGATION, "lab.example."),
+        ("other.lab.example.", A, ZONE, Kind.DELEGATION, "lab.example."),
+        # the parent's side is another server's, so the zone itself is all that is known here
+        ("deep.lab.example.", DS, "deep.lab.example.", Kind.NODATA, "deep.lab.example."),
         ("lab.example.", DS, ZONE, Kind.RRSET, "lab.example."),
         ("www.example.", ANY, ZONE, Kind.ANY, "www.example."),
         ("www.example.net.", A, None, None, None),
