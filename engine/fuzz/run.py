@@ -119,7 +119,10 @@ def main() -> int:
         print("No fuzzing: libFuzzer needs a C++ compiler, which the package g++ brings")
         return 0 if options.optional and not os.environ.get("CI") else 1
     host = output("rustc", "--print", "host-tuple")
-    folder, watched = build(host)
+    try:
+        folder, watched = build(host)
+    except subprocess.CalledProcessError:
+        return 1  # the compiler has said why
     if not watched:
         print(f"Without AddressSanitizer: this toolchain has none for {host}")
     results = [fuzz(folder / target, options.seconds) for target in options.targets or TARGETS]

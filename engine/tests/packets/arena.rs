@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use dnslb_engine::cookie::{Cookie, Cookies};
+use dnslb_engine::cookie::{CLIENT, Cookie, Cookies};
 use dnslb_engine::respond::{Arrival, respond};
 use dnslb_engine::select::Dice;
 use dnslb_engine::settings::{MAX_IDENTITY, MAX_UDP_PAYLOAD, Settings, UDP_PAYLOAD};
@@ -221,12 +221,10 @@ impl Arena {
             .windows(OPTION.len())
             .position(|octets| octets == OPTION);
         let option = place.and_then(|at| packet.get_mut(at + OPTION.len()..)?.get_mut(..24));
-        if let Some((client, server)) = option.and_then(<[u8]>::split_first_chunk_mut) {
-            let cookie = Cookie {
-                client: *client,
-                server: None,
-                is_first: true,
-            };
+        if let Some((client, server)) =
+            option.and_then(|octets| octets.split_at_mut_checked(CLIENT))
+        {
+            let cookie = Cookie::parse(client).expect("a cookie");
             let judged = cookies.judge(&cookie, way.client, (NOW / 1000) as u32);
             server.copy_from_slice(&judged.server);
         }

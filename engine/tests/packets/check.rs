@@ -1,6 +1,6 @@
 //! What holds of every answer, whatever was asked and however: one definition for all who send packets.
 
-use dnslb_engine::cookie::Cookie;
+use dnslb_engine::cookie::{CLIENT, Cookie, Cookies};
 use dnslb_engine::settings::Settings;
 use dnslb_engine::snapshot::Snapshot;
 use dnslb_engine::stats::Transport;
@@ -217,14 +217,14 @@ fn refusals(way: Way, settings: &Settings, asked: &Asked, rcode: u16) {
         assert!(malformed || no_name, "what can be read is no format error");
     }
     let given = asked.opt.as_ref().and_then(|opt| opt.option(code::COOKIE));
-    let unproved = |cookies: &dnslb_engine::cookie::Cookies| {
+    let unproved = |cookies: &Cookies| {
         let cookie = Cookie::parse(given?)?;
         let judged = cookies.judge(&cookie, way.client, (way.now / 1000) as u32);
-        let refused = match asked.question {
+        let demanded = match asked.question {
+            None => given?.len() > CLIENT, // its worth is all that is asked (RFC 7873 section 5.4)
             Some(_) => cookies.required && way.transport == Transport::Udp,
-            None => given?.len() > 8, // RFC 7873 section 5.4
         };
-        Some(refused && !judged.valid)
+        Some(demanded && !judged.valid)
     };
     let due = settings.cookies.as_ref().and_then(unproved);
     assert_eq!(

@@ -27,6 +27,9 @@ pub(crate) const NAMES: &[&str] = &[
     "wildalias.example.com.",
     "lab.example.com.",
     "ns.lab.example.com.",
+    "wide.example.com.",
+    "broad.example.com.",
+    "vast.example.com.",
     "deep.empty.example.com.",
     "empty.example.com.",
     "mail.example.com.",
@@ -93,6 +96,11 @@ pub(crate) fn everything() -> (Snapshot, usize) {
                 rdatas,
             }),
     );
+    for server in servers(240) {
+        let owner = name::to_text(&server);
+        rrsets.push(set(&owner, 1, &[b"\xC0\x00\x02\x35"]));
+        rrsets.push(set(&owner, 28, &[&[0x20; 16]]));
+    }
     let address = set("www.sub.example.com.", 1, &[b"\xC0\x00\x02\x09"]);
     let mut odd = apex("z.example."); // what the odd packets of the whole project are about
     odd.push(set("a.z.example.", 1, &[b"\xC0\x00\x02\x01"]));
@@ -195,6 +203,9 @@ fn records() -> Vec<(&'static str, u16, Vec<Vec<u8>>)> {
         ("lab.example.com.", 43, vec![vec![0, 1, 8, 2, 0, 0]]),
         ("ns.lab.example.com.", 1, address()),
         ("ns.lab.example.com.", 28, vec![vec![0x20; 16]]),
+        ("wide.example.com.", 2, servers(3)),
+        ("broad.example.com.", 2, servers(170)),
+        ("vast.example.com.", 2, servers(240)),
         ("deep.empty.example.com.", 65_280, vec![Vec::new()]),
         ("sub.example.com.", 43, vec![vec![0, 2, 8, 2, 0, 0]]),
         ("dname.example.com.", 39, cname("wild.example.com.")),
@@ -210,6 +221,12 @@ fn records() -> Vec<(&'static str, u16, Vec<Vec<u8>>)> {
         ("turn.example.com.", 39, cname("nrut.example.com.")),
         ("nrut.example.com.", 39, cname("turn.example.com.")),
     ]
+}
+
+/// The names of so many servers.
+fn servers(count: usize) -> Vec<Vec<u8>> {
+    let name = |at| wire(&format!("{}{at}.ns.example.com.", "n".repeat(40)));
+    (0..count).map(name).collect()
 }
 
 fn backend(at: u8) -> BackendSpec {
