@@ -31,6 +31,26 @@ _TIME: Final = re.compile(r"[0-9]{1,10}|(?:[0-9]{1,10}[smhdw])+", re.ASCII | re.
 _PART: Final = re.compile(r"([0-9]{1,10})([smhdw]?)", re.ASCII | re.IGNORECASE)
 MAX_STRING: Final = 255
 
+_ALGORITHMS: Final = {
+    "DELETE": 0,
+    "RSAMD5": 1,
+    "DH": 2,
+    "DSA": 3,
+    "RSASHA1": 5,
+    "DSA-NSEC3-SHA1": 6,
+    "RSASHA1-NSEC3-SHA1": 7,
+    "RSASHA256": 8,
+    "RSASHA512": 10,
+    "ECC-GOST": 12,
+    "ECDSAP256SHA256": 13,
+    "ECDSAP384SHA384": 14,
+    "ED25519": 15,
+    "ED448": 16,
+    "INDIRECT": 252,
+    "PRIVATEDNS": 253,
+    "PRIVATEOID": 254,
+}
+
 
 def seconds(text: str) -> int | None:
     """A time as master files write it: `300`, `5m`, `1h30m`; None for anything else."""
@@ -157,6 +177,15 @@ class Fields:
             return base64.b64decode("".join(self.rest(what)), validate=True)
         except ValueError:
             raise ValueError(f"the {what} is no base64") from None
+
+    def algorithm(self) -> int:
+        """A DNSSEC algorithm: its number, or its mnemonic (RFC 4034 appendix A.1)."""
+        if self._at < len(self._tokens):
+            number = _ALGORITHMS.get(self._tokens[self._at].text.upper())
+            if number is not None:
+                self._at += 1
+                return number
+        return self.number("algorithm", 8)
 
     def type(self, what: str) -> int:
         """A record type."""

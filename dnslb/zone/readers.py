@@ -63,15 +63,20 @@ def _digest(cls: Callable[..., dnslib.RD], *what: tuple[str, int]) -> Callable[[
     return read
 
 
+def _ds(fields: Fields) -> dnslib.RD:
+    tag, algorithm = fields.number("key tag", 16), fields.algorithm()
+    return dnslib.DS(tag, algorithm, fields.number("digest type", 8), fields.hexadecimal("data"))
+
+
 def _dnskey(fields: Fields) -> dnslib.RD:
     flags, protocol = fields.number("flags", 16), fields.number("protocol", 8)
-    return dnslib.DNSKEY(flags, protocol, fields.number("algorithm", 8), fields.base64("key"))
+    return dnslib.DNSKEY(flags, protocol, fields.algorithm(), fields.base64("key"))
 
 
 def _rrsig(fields: Fields) -> dnslib.RD:
     return dnslib.RRSIG(
         fields.type("type covered"),
-        fields.number("algorithm", 8),
+        fields.algorithm(),
         fields.number("labels", 8),
         fields.time("original TTL"),
         fields.moment("expiration"),
@@ -121,8 +126,6 @@ def _nsec(fields: Fields) -> dnslib.RD:
     return dnslib.NSEC(fields.name("next name"), fields.types("types"))
 
 
-_DIGEST: Final = (("key tag", 16), ("algorithm", 8), ("digest type", 8))
-
 _BASIC: Final[Mapping[str, Callable[[Fields], dnslib.RD | bytes]]] = {
     "A": lambda fields: dnslib.A(tuple(fields.ip4().packed)),
     "AAAA": lambda fields: dnslib.AAAA(tuple(fields.ip6().packed)),
@@ -130,7 +133,7 @@ _BASIC: Final[Mapping[str, Callable[[Fields], dnslib.RD | bytes]]] = {
     "CNAME": _names(dnslib.CNAME),
     "DNAME": _names(dnslib.DNAME),
     "DNSKEY": _dnskey,
-    "DS": _digest(dnslib.DS, *_DIGEST),
+    "DS": _ds,
     "HINFO": _hinfo,
     "HTTPS": _svcb,
     "LOC": location,

@@ -208,6 +208,15 @@ def test_other_encodings(file):
     assert problems == ["2:9 is not UTF-8 text (octet 0xe4); save it as UTF-8"]
 
 
+def test_comments_in_other_encodings(file):
+    file.write_bytes(
+        b'a A 192.0.2.1 ; f\xfcr\n; \xe4\nb TXT "\\";" "c;" ; \xe4 " (\nc A 192.0.2.2 ; \xf6'
+    )
+    records, problems = parse(file)
+    assert problems == []
+    assert [record.split(maxsplit=1)[0] for record in shown(records)] == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("name", ["nothing.zone", "."])
 def test_files_that_cannot_be_read(tmp_path, name):
     records = new_records(ORIGIN)

@@ -99,6 +99,8 @@ def test_round_trip(kind, text):
          + "20"),
         ("CNAME", "a\\.b.c.", "03612e62016300"),
         ("DS", "60485 5 1 2BB183AF", "ec4505012bb183af"),
+        ("DS", "60485 RSASHA1 1 2BB183AF", "ec4505012bb183af"),
+        ("DNSKEY", "257 3 ecdsap256sha256 AAAA", "0101030d" + "000000"),
     ],
 )  # fmt: skip
 def test_wire(kind, text, expected):

@@ -152,6 +152,9 @@ impl<R: BufRead> Entries<R> {
             text.resize(MAX_ENTRY + 1, b' ');
             return Ok(true);
         }
+        if std::str::from_utf8(&text[start..]).is_err() {
+            without_comment(text, start);
+        }
         let line = &text[start..];
         if let Err(error) = std::str::from_utf8(line) {
             let at = error.valid_up_to();
@@ -163,6 +166,21 @@ impl<R: BufRead> Entries<R> {
             return Err(Fault::Text(Problem::new(self.line, column, told)));
         }
         Ok(true)
+    }
+}
+
+/// Remove the comment of the line that begins at `start`: it may be in any encoding.
+fn without_comment(text: &mut Vec<u8>, start: usize) {
+    let (mut quoted, mut escaped) = (false, false);
+    let begins = |&octet: &u8| {
+        let comment = octet == b';' && !quoted && !escaped;
+        quoted ^= octet == b'"' && !escaped;
+        escaped = octet == b'\\' && !escaped;
+        comment
+    };
+    if let Some(at) = text[start..].iter().position(begins) {
+        text.truncate(start + at);
+        text.push(b'\n');
     }
 }
 
