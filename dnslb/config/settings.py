@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -140,5 +141,6 @@ def _secrets(name: str, spot: Spot) -> tuple[bytes, ...]:
 
 
 def _check_mode(file: Path, spot: Spot) -> None:
-    if file.stat().st_mode & stat.S_IROTH:
-        spot.warning(f"everybody may read {file.name}; who knows a secret can forge cookies")
+    with suppress(OSError):  # it has gone meanwhile
+        if file.stat().st_mode & stat.S_IROTH:
+            spot.warning(f"everybody may read {file.name}; who knows a secret can forge cookies")
