@@ -100,8 +100,8 @@ class Backend:
     id: BackendId
     addresses: tuple[Address, ...] = ()
     target: str | None = None  # absolute domain name, with its final dot
-    host: str | None = None  # the name of a backend with addresses in SRV and MX records; absolute
     check: Check | None = None  # None: always up
+    host: str | None = None  # the name of a backend with addresses in SRV and MX records; absolute
 
     def has(self, family: Family) -> bool:
         """Whether a query for this family's type can be answered with this backend."""
