@@ -21,7 +21,7 @@ use arena::{Arena, Way};
 use check::Outcome;
 use generate::{Generator, Kind};
 
-const PACKETS: usize = 100_000;
+const PACKETS: usize = 200_000;
 
 /// Let a packet come, and say which one it was if anything is wrong with the answer.
 fn judge(arena: &mut Arena, way: Way, packet: &[u8], place: &str) -> Outcome {
