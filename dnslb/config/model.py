@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_LISTEN",
+    "EVERYBODY",
     "Address",
     "Backend",
     "BackendId",
@@ -33,6 +34,7 @@ __all__ = [
     "Cookies",
     "Declared",
     "Family",
+    "Geo",
     "Host",
     "Listen",
     "Member",
@@ -42,6 +44,7 @@ __all__ = [
     "Prefix",
     "RateLimit",
     "Rates",
+    "Rule",
     "Service",
     "ServiceId",
     "Settings",
@@ -114,11 +117,37 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """Whose first choice a member of a `geo` pool is: clients for whom all that is given holds.
+
+    Of each list one entry suffices. A rule that gives nothing holds for everybody.
+    """
+
+    networks: tuple[Network, ...] = ()
+    continents: frozenset[str] = frozenset()  # GeoNames' codes: `EU`
+    countries: frozenset[str] = frozenset()  # ISO 3166-1 alpha-2: `DE`; the Union written out
+    subdivisions: frozenset[str] = frozenset()  # ISO 3166-2: `US-CA`
+    cities: frozenset[str | int] = frozenset()  # English names, or GeoNames ids
+    asns: frozenset[int] = frozenset()
+    unknown: bool = False  # only addresses of which no database knows a location
+
+
+EVERYBODY: Final = Rule()
+"""The rule without conditions."""
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
-    """One place in a pool, taken by a backend or by another pool."""
+    """One place in a pool, taken by a backend or by another pool.
+
+    Location and bias are its own, or else those of the pool that it refers to.
+    """
 
     of: Backend | Pool
     weight: int = 1
+    rule: Rule = EVERYBODY
+    location: tuple[float, float] | None = None  # latitude, longitude in degrees
+    bias: int = 0  # -99 to 99: above 0 it draws clients from farther away, below 0 fewer
 
     @property
     def name(self) -> str:
@@ -137,6 +166,7 @@ class Pool:
     min_up: int = 1
     prefix: Prefix = Prefix()
     location: tuple[float, float] | None = None  # latitude, longitude in degrees
+    bias: int = 0  # -99 to 99, as a member's
 
     def backends(self) -> Iterator[Backend]:
         """Every backend in this pool and in the pools below it, each once, in the order written."""
@@ -335,6 +365,7 @@ class Settings:
     version: bytes | None = None  # for version.bind
     cookies: Cookies | None = Cookies()  # None: the option is ignored
     rrl: RateLimit | None = None
+    ecs_trust: tuple[Network, ...] | None = None  # whose ECS counts; None: all's; (): none's
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +376,15 @@ class Tcp:
     per_client: int | None = None  # None: by connections
     idle_timeout: float = 10.0  # until a connection without a query is closed
     query_timeout: float = 5.0  # for a query to arrive, and for its answer to leave
+
+
+@dataclass(frozen=True, slots=True)
+class Geo:
+    """The databases that tell where an address is; each may have any layout."""
+
+    city: Path | None = None
+    asn: Path | None = None
+    max_age: float = 30 * 86_400.0  # seconds since it was built, until it is warned of; may be inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +400,7 @@ class Config:
     log_format: Literal["text", "json"] = "text"
     settings: Settings = Settings()
     tcp: Tcp = Tcp()
+    geo: Geo = Geo()
 
     def services(self) -> Iterator[Service]:
         """Every service of every zone."""
