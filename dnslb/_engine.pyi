@@ -15,7 +15,7 @@ from dnslb.config.model import ServiceId
 from dnslb.policy.plan import ServicePlan
 from dnslb.zone.records import RRset
 
-__all__ = ["Engine", "Records", "__version__"]
+__all__ = ["Engine", "NetworkMap", "Records", "__version__"]
 
 __version__: str
 """The version of the package that the extension was built with."""
@@ -47,6 +47,12 @@ class SettingsData(Protocol):
     @property
     def version(self) -> bytes | None:
         """What `version.bind` tells, 1 to 128 octets; None: it is refused."""
+    @property
+    def ecs_trust(self) -> NetworkMap | None:
+        """Whose word on where their clients are counts (ECS): networks labelled 1.
+
+        Others are answered by their own address. None: everybody's counts.
+        """
     @property
     def cookie_secrets(self) -> Sequence[bytes]:
         """Secrets of 16 octets: the first signs, all are good for checking; none: no cookies."""
@@ -206,6 +212,72 @@ class Meaning(Protocol):
     def ttl(self, text: str) -> int: ...
     def rdata(self, rtype: int, words: Sequence[tuple[str, bool]], origin: bytes) -> bytes: ...
     def unreadable(self, number: int | None, words: str) -> str: ...
+
+@final
+class NetworkMap:
+    """A label for every address: all of IPv4 and of IPv6, cut into the fewest prefixes.
+
+    Prefixes do not overlap, and no two halves of a network have one label. Labels are whole numbers
+    from 0 and below 2**24. Maps do not change; equal maps are cut alike.
+    """
+
+    @staticmethod
+    def of(
+        networks: Sequence[tuple[IPv4Address | IPv6Address, int, int]], default: int = 0
+    ) -> NetworkMap:
+        """The map of networks by address, prefix length and label.
+
+        The longest network that an address is in decides, of equal ones the last. What is in none
+        has the label `default`.
+
+        Raises:
+            ValueError: bits beyond a prefix are set, or a label is too large.
+        """
+
+    def find(self, address: IPv4Address | IPv6Address) -> tuple[int, int]:
+        """The label of `address`, and the length of the prefix over which it holds."""
+
+    def relabel(self, labels: Sequence[int]) -> NetworkMap:
+        """The map with `labels[label]` in the place of each `label`.
+
+        Raises:
+            ValueError: a label of the map has no new one, or a new one is too large.
+        """
+
+    def product(self, other: NetworkMap) -> tuple[NetworkMap, list[tuple[int, int]]]:
+        """The map that tells the labels of both maps apart.
+
+        Its labels are places in the list, which has the pairs of own and other label.
+
+        Raises:
+            ValueError: there are 2**24 pairs or more.
+        """
+
+    def shares(self) -> list[tuple[int, float, float]]:
+        """Each label with its share of all IPv4 and of all IPv6 addresses, labels ascending."""
+
+    def cells(
+        self, version: int, first: int = 0, count: int = 65_536
+    ) -> list[tuple[int, int, int]]:
+        """Prefixes of one IP version, 4 or 6, in order: address as a number, length, label.
+
+        Of all there are, so many from the `first`.
+        """
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many prefixes there are of IPv4 and of IPv6."""
+
+    @property
+    def octets(self) -> int:
+        """The memory that it takes."""
+
+    @property
+    def greatest(self) -> int:
+        """The largest label."""
+
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
 
 @final
 class Records:

@@ -9,11 +9,13 @@ from dnslb import __version__
 from dnslb.errors import EngineMissingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import ModuleType
 
-    from dnslb._engine import Engine, Records
+    from dnslb._engine import Engine, NetworkMap, Records
+    from dnslb.config.model import Network
 
-__all__ = ["new_engine", "new_records"]
+__all__ = ["network_map", "new_engine", "new_records"]
 
 
 def new_engine() -> Engine:
@@ -32,6 +34,17 @@ def new_records(origin: bytes) -> Records:
         EngineMissingError: as for `new_engine`.
     """
     return cast("Records", _extension().Records(origin))
+
+
+def network_map(networks: Iterable[tuple[Network, int]], default: int = 0) -> NetworkMap:
+    """The map in which the longest of `networks` decides on an address's label, else `default`.
+
+    Raises:
+        EngineMissingError: as for `new_engine`.
+        ValueError: a label is too large.
+    """
+    cells = [(network.network_address, network.prefixlen, label) for network, label in networks]
+    return cast("NetworkMap", _extension().NetworkMap.of(cells, default))
 
 
 def _extension() -> ModuleType:

@@ -17,17 +17,19 @@ from typing import TYPE_CHECKING, Final
 
 from dnslb.config.describe import counted
 from dnslb.config.model import Backend
+from dnslb.engine import network_map
 from dnslb.errors import PlanError
+from dnslb.geo.atlas import EMPTY
 from dnslb.health.standing import ALWAYS_UP
 from dnslb.policy.compile import Compiler
 from dnslb.ratelimit import EngineRateLimit
 from dnslb.zone.data import engine_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from dnslb._engine import Engine
-    from dnslb.config.model import BackendId, Config, Pool, Service, ServiceId
+    from dnslb._engine import Engine, NetworkMap
+    from dnslb.config.model import BackendId, Config, Network, Pool, Service, ServiceId
     from dnslb.health.standing import Standing
     from dnslb.policy.plan import ServicePlan
 
@@ -53,6 +55,7 @@ class EngineSettings:
     cookies_required: bool
     keepalive: int  # how long idle TCP connections are kept, in units of 100 ms
     rrl: EngineRateLimit | None = None
+    ecs_trust: NetworkMap | None = None
 
     @classmethod
     def of(cls, config: Config, secret: bytes) -> EngineSettings:
@@ -63,11 +66,18 @@ class EngineSettings:
             udp_payload=settings.udp_payload,
             identity=settings.identity,
             version=settings.version,
+            ecs_trust=_trusted(settings.ecs_trust),
             cookie_secrets=(cookies.secrets or (secret,)) if cookies else (),
             cookies_required=cookies is not None and cookies.required,
             keepalive=round(config.tcp.idle_timeout * 10),
             rrl=EngineRateLimit.of(settings.rrl) if settings.rrl else None,
         )
+
+
+def _trusted(networks: Sequence[Network] | None) -> NetworkMap | None:
+    if networks is None:
+        return None
+    return network_map([(network, 1) for network in networks])
 
 
 class Publisher:
@@ -80,6 +90,7 @@ class Publisher:
         self._own_secret = secrets.token_bytes(16)
         self._standings = standings
         self._holders = _Holders(())
+        self._atlas = EMPTY
         self._changed: set[BackendId] = set()
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -97,10 +108,11 @@ class Publisher:
         services = list(config.services())
         async with self._turn:
             standings = dict(self._standings())
-            compiler = Compiler(standings)
+            compiler = Compiler(standings, config.atlas)
             settings = EngineSettings.of(config, self._own_secret)
             plans = await asyncio.to_thread(_publish_all, self._engine, config, compiler, settings)
             self._holders, self._known, self._plans = _Holders(services), standings, plans
+            self._atlas = config.atlas
             self._failing.clear()
             self._down &= {service.id for service in services}
             for service in services:
@@ -134,7 +146,7 @@ class Publisher:
     def _publish(
         self, services: Iterable[Service], standings: Mapping[BackendId, Standing]
     ) -> None:
-        compiler = Compiler(standings)
+        compiler = Compiler(standings, self._atlas)
         plans: dict[ServiceId, ServicePlan] = {}
         same: dict[tuple[int, int], bool] = {}  # services that share plans share the comparison
         told = []

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
 
+from dnslb.geo.atlas import EMPTY
 from dnslb.zone.names import ROOT
 from dnslb.zone.types import MX, SRV
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dnslb._engine import Records
+    from dnslb.geo.atlas import Atlas
     from dnslb.health.checks.base import Check
     from dnslb.policy.strategies.base import Strategy
     from dnslb.zone.records import RRset
@@ -401,6 +403,7 @@ class Config:
     settings: Settings = Settings()
     tcp: Tcp = Tcp()
     geo: Geo = Geo()
+    atlas: Atlas = EMPTY  # the databases of `geo`, read
 
     def services(self) -> Iterator[Service]:
         """Every service of every zone."""

@@ -25,7 +25,7 @@ MAX_NESTING: Final = 8
 """How deep pools may nest, the first included: plans take 16 levels, and strategies of one's own
 may need more than one each."""
 
-LATER: Final = {"geo", "nearest"}
+LATER: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(slots=True)

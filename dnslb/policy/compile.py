@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnslb.config.model import Backend, Family
 from dnslb.errors import PlanError
+from dnslb.geo.atlas import EMPTY
 from dnslb.health.standing import ALWAYS_UP
 from dnslb.policy.join import join
+from dnslb.policy.lift import lifted
 from dnslb.policy.plan import Answer, Node, Rcode, ServicePlan
 from dnslb.policy.records import write
 from dnslb.policy.sound import checked
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dnslb.config.model import BackendId, Member, Pool, Service, ServiceId
+    from dnslb.geo.atlas import Atlas
     from dnslb.health.standing import Standing
 
 __all__ = ["Asked", "Compiler"]
@@ -76,8 +79,9 @@ class Compiler:
     A backend without a standing is up.
     """
 
-    def __init__(self, standings: Mapping[BackendId, Standing]) -> None:
+    def __init__(self, standings: Mapping[BackendId, Standing], atlas: Atlas = EMPTY) -> None:
         self._standings = standings
+        self.atlas = atlas
         self._services: dict[tuple[object, ...], ServicePlan] = {}
         self._trees: dict[tuple[int, int, int], _Tree] = {}
         self._up: dict[int, bool] = {}
@@ -160,8 +164,9 @@ class Compiler:
             pool = service.pool_of(declared)
             if node := plan(declared.type, pool):
                 serves = self.tree(service, pool).serves
-                further[declared.type] = write(node, service, declared, serves)
-        a, aaaa, other = (plan(rtype, service.pool) for rtype in (A, AAAA, CNAME))
+                further[declared.type] = lifted(write(node, service, declared, serves))
+        own = [plan(rtype, service.pool) for rtype in (A, AAAA, CNAME)]
+        a, aaaa, other = (node and lifted(node) for node in own)
         return ServicePlan(a, aaaa, other, further)
 
 
@@ -210,7 +215,11 @@ class _Tree:
             for member in pool.members
         )
         choice = Choice(
-            self._answers if joinable else 1, partial(self._join, asked.named), pool.prefix
+            self._answers if joinable else 1,
+            partial(self._join, asked.named),
+            pool.prefix,
+            pool.members,
+            self._compiler.atlas,
         )
         strategy = pool.strategy
         if id(strategy) in _TRUSTED:
@@ -225,7 +234,7 @@ class _Tree:
             ) from error
 
     def _candidates(self, pool: Pool, asked: Asked) -> Iterator[Candidate]:
-        for member in pool.members:
+        for place, member in enumerate(pool.members):
             if isinstance(member.of, Backend):
                 backend = member.of
                 if self.includes(backend, asked):
@@ -234,7 +243,12 @@ class _Tree:
                     if leaf is None:
                         leaf = self._leaves[backend.id] = Answer((backend,), self._ttl)
                     yield Candidate(
-                        str(backend.id), member.weight, leaf, standing.load, standing.latency
+                        str(backend.id),
+                        member.weight,
+                        leaf,
+                        standing.load,
+                        standing.latency,
+                        place,
                     )
             elif child := self.node(member.of, asked):
                 yield Candidate(
@@ -243,6 +257,7 @@ class _Tree:
                     child,
                     self._mean(child, lambda standing: standing.load),
                     self._mean(child, lambda standing: standing.latency),
+                    place,
                 )
 
     def includes(self, backend: Backend, asked: Asked) -> bool:

@@ -127,7 +127,9 @@ def explain(
     owner = to_text(from_labels(found.owner))
     if found.service is None:
         return Explanation(asked, zone.origin, found.kind, owner, records=_records(found))
-    return _balanced(asked, zone, owner, found.service, rtype, Compiler(standings), client)
+    return _balanced(
+        asked, zone, owner, found.service, rtype, Compiler(standings, config.atlas), client
+    )
 
 
 def enclosing(config: Config, name: Labels) -> Zone | None:

@@ -20,6 +20,7 @@ from dnslb.policy.plan import (
     Cycle,
     Hash,
     HashChoice,
+    Network,
     Node,
     Random,
     WeightedChoice,
@@ -83,6 +84,8 @@ def mapped(node: Node, change: Callable[[Answer], Node]) -> Node:
             return Random(
                 tuple(WeightedChoice(weight, visit(child)) for weight, child in node.choices)
             )
+        if isinstance(node, Network):
+            return Network(node.map, tuple(visit(choice) for choice in node.choices))
         return Hash(
             tuple(HashChoice(key, weight, visit(child)) for key, weight, child in node.choices),
             node.prefix,

@@ -6,7 +6,8 @@ Each node picks in its own way; a walk from the root ends at an `Answer`.
     Answer   nothing: these backends are the answer       every leaf
     Cycle    the next step in turn, one shared counter    round-robin, weighted
     Random   a choice by its weight (alias method)        least-load, weighted with huge weights
-    Hash     a choice by the client's network             subnet
+    Hash     a choice by the client's network, hashed     subnet
+    Network  a choice by where the client's network is    geo, nearest
 
 Nodes are values: equal nodes mean the same thing, and one node may stand in several places.
 The engine compiles a plan once, when it is published, so a plan's size costs no query anything.
@@ -27,15 +28,18 @@ from dnslb.zone.types import AAAA, A
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dnslb._engine import NetworkMap
     from dnslb.config.model import Address, Backend
     from dnslb.zone.records import RRset
 
 __all__ = [
+    "MAX_CHOICES",
     "MAX_DEPTH",
     "Answer",
     "Cycle",
     "Hash",
     "HashChoice",
+    "Network",
     "Node",
     "Random",
     "Rcode",
@@ -46,6 +50,10 @@ __all__ = [
 
 MAX_DEPTH: Final = 16
 """How deep plans may nest; the engine's walk is bounded by it, and so is a query's cost."""
+
+
+MAX_CHOICES: Final = 65_535
+"""The most branches of a `Random`, `Hash` or `Network`."""
 
 
 class Rcode(enum.IntEnum):
@@ -134,7 +142,19 @@ class Hash:
         return min(self.choices, key=lambda choice: _cost(choice, slot))
 
 
-Node = Answer | Cycle | Random | Hash
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The choice that the client's network leads to: that with the number that `map` gives it.
+
+    Strategies may put one anywhere; `lift` makes them one, at the root, before a plan is published.
+    The prefixes of its map are then the scopes of the answers (RFC 7871 section 7.2.1).
+    """
+
+    map: NetworkMap  # its labels are places in `choices`
+    choices: tuple[Node, ...]
+
+
+Node = Answer | Cycle | Random | Hash | Network
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,22 @@ here, one bad strategy holds up its own services only.
 from __future__ import annotations
 
 import math
-from typing import Final
 
 from dnslb.config.model import Backend
 from dnslb.errors import PlanError
-from dnslb.policy.plan import MAX_DEPTH, Answer, Hash, Node, Random, Rcode
+from dnslb.policy.plan import (
+    MAX_CHOICES,
+    MAX_DEPTH,
+    Answer,
+    Hash,
+    Network,
+    Node,
+    Random,
+    Rcode,
+)
 from dnslb.policy.walk import children
 
 __all__ = ["checked"]
-
-MAX_CHOICES: Final = 65_535
-"""The most branches of a `Random` or `Hash`: the engine counts them in 16 bits."""
 
 
 def checked(node: Node, depth: int = MAX_DEPTH, *, named: bool = False) -> Node:
@@ -41,6 +46,8 @@ def checked(node: Node, depth: int = MAX_DEPTH, *, named: bool = False) -> Node:
         _check_weights(node)
     if isinstance(node, Hash):
         _check_hash(node)
+    if isinstance(node, Network):
+        _check_network(node)
     for child in {id(child): child for child in children(node)}.values():
         checked(child, depth - 1, named=named)
     return node
@@ -69,6 +76,16 @@ def _check_hash(node: Hash) -> None:
         raise PlanError(f"returned {node.slots} slots; there may be 1 to 65,536")
     if not (0 <= node.prefix.v4 <= 32 and 0 <= node.prefix.v6 <= 128):
         raise PlanError(f"returned a prefix of {node.prefix}, longer than an address")
+
+
+def _check_network(node: Network) -> None:
+    if len(node.choices) > MAX_CHOICES:
+        raise PlanError(f"returned {len(node.choices)} choices; {MAX_CHOICES} are possible")
+    if node.map.greatest >= len(node.choices):
+        raise PlanError(
+            f"returned a map with the label {node.map.greatest}, "
+            f"which is none of {len(node.choices)} choices"
+        )
 
 
 def _check_weights(node: Random | Hash) -> None:

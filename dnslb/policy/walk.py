@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnslb.policy.plan import Answer, Cycle, Hash, Node, Random
+from dnslb.policy.plan import Answer, Cycle, Hash, Network, Node, Random
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,8 @@ __all__ = ["chances", "children", "scope"]
 def chances(root: Node, client: Address | None = None) -> list[tuple[Answer, float]]:
     """Every answer that `root` can end in and its probability; they add up to 1.
 
-    For a `client` only what that client can get; without one, all clients, evenly spread over
-    networks. Equal answers are merged; the order is that of the plan.
+    For a `client` only what that client can get; without one, all clients, evenly spread over the
+    addresses of IPv4. Equal answers are merged; the order is that of the plan.
     """
     merged: dict[Answer, float] = {}
     for node, chance in _spread(root, client):
@@ -33,10 +33,14 @@ def chances(root: Node, client: Address | None = None) -> list[tuple[Answer, flo
 def scope(root: Node, client: Address) -> int:
     """The leading bits of `client` that its answer depends on: the ECS scope (RFC 7871).
 
-    The widest need of all nodes counts, for every client: whatever is drawn, a resolver may keep,
-    and scopes that overlap would hide one client's answer behind another's.
+    The widest need of all nodes counts that clients of its network may come to: whatever is drawn,
+    a resolver may keep, and scopes that overlap would hide one client's answer behind another's.
+    `root` is as `lift` leaves it.
     """
     widest = 0
+    if isinstance(root, Network):
+        label, widest = root.map.find(client)
+        root = root.choices[label]
     level: dict[int, Node] = {id(root): root}
     while level:
         below: dict[int, Node] = {}
@@ -63,10 +67,18 @@ def _spread(root: Node, client: Address | None) -> Iterator[tuple[Answer, float]
         level = below
 
 
-def _branches(node: Cycle | Random | Hash, client: Address | None) -> Iterator[tuple[Node, float]]:
+def _branches(
+    node: Cycle | Random | Hash | Network, client: Address | None
+) -> Iterator[tuple[Node, float]]:
     if isinstance(node, Cycle):
         for step in node.steps:
             yield step, 1 / len(node.steps)
+    elif isinstance(node, Network):
+        if client is not None:
+            yield node.choices[node.map.find(client)[0]], 1.0
+        else:
+            for label, share, _ in node.map.shares():
+                yield node.choices[label], share
     elif isinstance(node, Hash) and client is not None:
         yield node.pick(node.slot(client)).node, 1.0
     else:
@@ -81,4 +93,6 @@ def children(node: Node) -> tuple[Node, ...]:
         return ()
     if isinstance(node, Cycle):
         return node.steps
+    if isinstance(node, Network):
+        return node.choices
     return tuple(choice.node for choice in node.choices)

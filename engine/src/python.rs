@@ -3,6 +3,7 @@
 //! `dnslb/_engine.pyi` is the documentation of everything here. No Python object is kept, and the
 //! interpreter is released whenever the engine works.
 
+mod networks;
 mod records;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 use crate::cookie::{Cookies, Secret};
+use crate::networks::Map;
 use crate::plan::{BackendSpec, Given, NodeSpec, PlanSpec, ServiceKey, ServiceSpec};
 use crate::rrl::{self, LimitSpec, MAX_BURST, MAX_RATE};
 use crate::server::{BindError, Server};
@@ -26,6 +28,7 @@ use crate::stats::Transport;
 use crate::tcp::Limits;
 use crate::wire::{Rcode, name, rtype};
 use crate::zones::{RrsetSpec, ZoneSpec};
+use networks::NetworkMap;
 use records::Records;
 
 /// The extension module `dnslb._engine`.
@@ -33,6 +36,9 @@ use records::Records;
 mod _engine {
     #[pymodule_export]
     use super::Engine;
+
+    #[pymodule_export]
+    use super::networks::NetworkMap;
 
     #[pymodule_export]
     use super::records::Records;
@@ -224,6 +230,7 @@ fn read_settings(settings: &Bound<'_, PyAny>) -> PyResult<Settings> {
         udp_payload,
         identity: text(intern!(py, "identity"))?,
         version: text(intern!(py, "version"))?,
+        ecs_trust: ecs_trust(&settings.getattr(intern!(py, "ecs_trust"))?)?,
         cookies: (!secrets.is_empty()).then(|| Cookies {
             secrets: secrets.into(),
             required,
@@ -231,6 +238,13 @@ fn read_settings(settings: &Bound<'_, PyAny>) -> PyResult<Settings> {
         keepalive: settings.getattr(intern!(py, "keepalive"))?.extract()?,
         rrl: limits(&settings.getattr(intern!(py, "rrl"))?)?,
     })
+}
+
+fn ecs_trust(networks: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Map>>> {
+    if networks.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::clone(&networks.cast::<NetworkMap>()?.get().0)))
 }
 
 fn limits(limits: &Bound<'_, PyAny>) -> PyResult<Option<rrl::Limits>> {
@@ -401,6 +415,17 @@ impl Reader {
                     slots: node.getattr(intern!(py, "slots"))?.extract()?,
                     choices,
                     prefix: node.getattr(intern!(py, "prefix"))?.extract()?,
+                }
+            }
+            "Network" => {
+                let mut choices = Vec::new();
+                for choice in node.getattr(intern!(py, "choices"))?.try_iter()? {
+                    choices.push(self.node(&choice?, draft, left)?);
+                }
+                let map = node.getattr(intern!(py, "map"))?;
+                NodeSpec::Network {
+                    map: Arc::clone(&map.cast::<NetworkMap>()?.get().0),
+                    choices,
                 }
             }
             other => return Err(PyValueError::new_err(format!("{other} is no plan node"))),

@@ -6,6 +6,8 @@
     clippy::arithmetic_side_effects
 )]
 
+use std::net::IpAddr;
+
 use crate::stats::Counters;
 use crate::wire::edns::{self, Ede, Options};
 use crate::wire::query::{Head, Query};
@@ -58,6 +60,8 @@ pub(crate) struct Reply<'q, 'w> {
     /// How many records the answer section has.
     pub(crate) answers: u16,
     pub(crate) options: Options<'q>,
+    /// Where the client is, by what its resolver says; None: nothing that counts is said.
+    pub(crate) located: Option<IpAddr>,
     pub(crate) vouched: bool,
     /// The largest UDP payload that is announced.
     pub(crate) payload: u16,
@@ -78,6 +82,7 @@ impl<'q, 'w> Reply<'q, 'w> {
             subject: 0,
             answers: 0,
             options: Options::default(),
+            located: None,
             vouched: false,
             payload: 0,
             flags: head.flags | QR,

@@ -97,6 +97,11 @@ fn see_to_options<'s>(
     };
     reply.payload = settings.udp_payload;
     let mut refusal = None;
+    // A network of no bits is a wish not to be located (RFC 7871 section 7.1.2).
+    reply.located = edns
+        .ecs
+        .filter(|ecs| ecs.source > 0 && settings.trusts(arrival.client))
+        .map(|ecs| ecs.address);
     let options = &mut reply.options;
     options.ecs = edns.ecs.map(|ecs| (ecs, 0));
     if edns.nsid {
@@ -253,12 +258,8 @@ fn balance(
     let Some(tree) = plan.tree(reply.query.qtype) else {
         return Ok(false);
     };
-    // A network of no bits is a wish not to be located (RFC 7871 section 7.1.2).
-    let client = match reply.options.ecs {
-        Some((ecs, _)) if ecs.source > 0 => ecs.address,
-        _ => client,
-    };
-    let Some(leaf) = select(tree, client, dice) else {
+    let client = reply.located.unwrap_or(client);
+    let Some((leaf, network)) = select(tree, client, dice) else {
         return Ok(false);
     };
     if leaf.count == 0 {
@@ -273,8 +274,8 @@ fn balance(
     }
     reply.writer.records(&leaf.records, owner)?;
     reply.answers = reply.answers.saturating_add(leaf.count);
-    if let Some((_, scope)) = &mut reply.options.ecs {
-        *scope = tree.0.scope(client);
+    if let (Some(_), Some((_, scope))) = (reply.located, &mut reply.options.ecs) {
+        *scope = network;
     }
     reply.offer(&leaf.additional, leaf.additional_count);
     for tally in leaf.backends.iter().filter_map(|&place| plan.tally(place)) {

@@ -28,17 +28,19 @@ impl Dice {
     }
 }
 
-/// Walk `tree` for `client`. None would be a tree that `Tree::compile` let pass wrongly.
+/// Walk `tree` for `client`: the leaf, and the scope of the answer. None would be a tree that
+/// `Tree::compile` let pass wrongly.
 #[inline]
 pub(crate) fn select<'p>(
     (tree, turns): (&'p Tree, &[Turn]),
     client: IpAddr,
     dice: &mut Dice,
-) -> Option<&'p Leaf> {
-    let mut node = tree.nodes.last()?;
+) -> Option<(&'p Leaf, u8)> {
+    let (start, scope) = tree.start(client)?;
+    let mut node = tree.nodes.get(start.node as usize)?;
     for _ in 0..MAX_DEPTH {
         let next = match node {
-            Node::Answer(leaf) => return Some(leaf),
+            Node::Answer(leaf) => return Some((leaf, scope)),
             Node::Cycle { turn, steps } => {
                 let turn = turns.get(*turn as usize)?.take();
                 *steps.get(turn.checked_rem(steps.len() as u64)? as usize)?
@@ -62,7 +64,7 @@ pub(crate) fn select<'p>(
         node = tree.nodes.get(next as usize)?;
     }
     match node {
-        Node::Answer(leaf) => Some(leaf),
+        Node::Answer(leaf) => Some((leaf, scope)),
         _ => None,
     }
 }

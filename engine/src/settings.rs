@@ -1,8 +1,11 @@
 //! How the server answers, whatever it is asked: published with the snapshot, the same for all zones.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cookie::Cookies;
+use crate::networks::Map;
 use crate::rrl::Limits;
 
 /// The largest UDP payload that is sent unless the operator says otherwise: it passes everywhere
@@ -28,6 +31,9 @@ pub struct Settings {
     pub identity: Option<Box<[u8]>>,
     /// What `version.bind` tells; None: it is refused.
     pub version: Option<Box<[u8]>>,
+    /// Whose word on where their clients are counts (ECS, RFC 7871): those with the label `TRUSTED`;
+    /// None: everybody's.
+    pub ecs_trust: Option<Arc<Map>>,
     /// DNS cookies; None: the option is ignored.
     pub cookies: Option<Cookies>,
     /// How long an idle TCP connection is kept, in `KEEPALIVE_UNIT`s (RFC 7828).
@@ -36,12 +42,27 @@ pub struct Settings {
     pub rrl: Option<Limits>,
 }
 
+/// The label of networks that are trusted.
+const TRUSTED: u32 = 1;
+
+impl Settings {
+    /// Whether `resolver` is believed where its clients are.
+    #[inline]
+    pub(crate) fn trusts(&self, resolver: IpAddr) -> bool {
+        match &self.ecs_trust {
+            None => true,
+            Some(networks) => networks.find(resolver).0 == TRUSTED,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             udp_payload: UDP_PAYLOAD,
             identity: None,
             version: None,
+            ecs_trust: None,
             cookies: None,
             keepalive: 100,
             rrl: None,

@@ -10,7 +10,9 @@ from dnslb.policy.strategies.all import All
 from dnslb.policy.strategies.base import Candidate, Choice, Strategy
 from dnslb.policy.strategies.failover import Failover
 from dnslb.policy.strategies.fastest import Fastest
+from dnslb.policy.strategies.geo import Geo
 from dnslb.policy.strategies.least_load import LeastLoad
+from dnslb.policy.strategies.nearest import Nearest
 from dnslb.policy.strategies.round_robin import RoundRobin
 from dnslb.policy.strategies.subnet import Subnet
 from dnslb.policy.strategies.weighted import Weighted
@@ -30,6 +32,8 @@ BUILT_IN: Final[Mapping[str, Strategy]] = {
         Failover(),
         Fastest(),
         All(),
+        Geo(),
+        Nearest(),
     )
 }
 

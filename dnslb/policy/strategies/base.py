@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from dnslb.config.model import Prefix
+from dnslb.geo.atlas import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dnslb.config.model import Member
+    from dnslb.geo.atlas import Atlas
     from dnslb.policy.plan import Node
 
 __all__ = ["Candidate", "Choice", "Strategy"]
@@ -25,6 +28,7 @@ class Candidate:
     node: Node  # what is answered when this member alone is chosen
     load: float | None = None  # 0 idle, 1 full, may exceed 1; None: nothing reported
     latency: float | None = None  # milliseconds, the median of recent checks; None: not known
+    place: int = 0  # in the pool as configured, from 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Choice:
     answers: int  # how many backends one response carries, at least 1
     join: Callable[[Sequence[Candidate]], Node]  # the answer that carries several backends at once
     prefix: Prefix = Prefix()  # how many bits of the client's address make its network
+    members: Sequence[Member] = ()  # all of the pool's, whether they are candidates or not
+    atlas: Atlas = EMPTY  # what is known of the places of addresses
 
 
 class Strategy(ABC):
@@ -45,6 +51,9 @@ class Strategy(ABC):
 
     measured: ClassVar[bool] = True
     """Whether plans depend on load or latency; where they do not, none is made when these move."""
+
+    places: ClassVar[bool] = False
+    """Whether plans depend on where clients are: they are made anew with a new database."""
 
     ranked: ClassVar[bool] = False
     """Whether the order of backends in an answer is a ranking: SRV and MX records then say so."""

@@ -4,18 +4,17 @@ mod alias;
 mod hash;
 mod leaf;
 mod spec;
+mod tree;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use alias::Column;
-use alias::alias_table;
 pub(crate) use hash::Hash;
 pub use hash::SlotCache;
 pub use leaf::Leaf;
 pub use spec::{BackendSpec, Given, NodeSpec, PlanError, PlanSpec, ServiceKey, ServiceSpec};
+pub(crate) use tree::{Node, Tree};
 
 use crate::wire::rtype;
 
@@ -44,37 +43,6 @@ pub struct Plans {
 
 /// A backend's pool and name.
 pub type BackendKey = (String, String);
-
-/// A compiled plan.
-pub(crate) struct Tree {
-    /// The type of the queries that it answers; CNAME: all that no other tree answers.
-    rtype: u16,
-    /// Children before parents, the root last.
-    pub(crate) nodes: Box<[Node]>,
-    /// How many of them are cycles.
-    cycles: usize,
-    /// How many leading bits of IPv4 and IPv6 addresses any of them looks at: the scope of every
-    /// answer (RFC 7871), since resolvers must not meet scopes that overlap.
-    scope: (u8, u8),
-}
-
-impl Tree {
-    /// The scope of answers to `client`.
-    pub(crate) fn scope(&self, client: IpAddr) -> u8 {
-        match client {
-            IpAddr::V4(_) => self.scope.0,
-            IpAddr::V6(_) => self.scope.1,
-        }
-    }
-}
-
-/// A compiled node.
-pub(crate) enum Node {
-    Answer(Leaf),
-    Cycle { turn: u32, steps: Box<[u32]> },
-    Random(Box<[Column]>),
-    Hash(Hash),
-}
 
 /// How many turns a `Cycle` has taken, in a cache line of its own since all workers add to it.
 #[derive(Default)]
@@ -166,83 +134,6 @@ impl Backends {
             next
         })
     }
-}
-
-impl Tree {
-    /// Compile `spec` for queries of type `rtype`.
-    fn compile(
-        spec: &PlanSpec,
-        rtype: u16,
-        backends: &mut Backends,
-        slots: &mut SlotCache,
-    ) -> Result<Self, PlanError> {
-        let mut cycles = 0;
-        let mut scope = (0, 0);
-        let mut depths: Vec<usize> = Vec::with_capacity(spec.nodes.len());
-        let mut nodes = Vec::with_capacity(spec.nodes.len());
-        for node in &spec.nodes {
-            depths.push(depth(node, &depths)?);
-            nodes.push(match node {
-                NodeSpec::Answer {
-                    backends: carried,
-                    ttl,
-                    rcode,
-                    given,
-                } => {
-                    let mut leaf = match given {
-                        Some(given) => Leaf::given(given, rtype, *ttl)?,
-                        None => Leaf::own(carried, rtype, *ttl)?,
-                    };
-                    leaf.rcode = *rcode;
-                    leaf.backends = carried.iter().map(|one| backends.place(one)).collect();
-                    Node::Answer(leaf)
-                }
-                NodeSpec::Cycle(steps) => {
-                    cycles += 1;
-                    Node::Cycle {
-                        turn: cycles - 1,
-                        steps: steps.as_slice().into(),
-                    }
-                }
-                NodeSpec::Random(choices) => Node::Random(alias_table(choices)?),
-                NodeSpec::Hash {
-                    slots: count,
-                    choices,
-                    prefix,
-                } => {
-                    scope = (scope.0.max(prefix.0), scope.1.max(prefix.1));
-                    Node::Hash(Hash::compile(*count, choices, *prefix, slots)?)
-                }
-            });
-        }
-        if depths.last().ok_or(PlanError::Empty)? > &MAX_DEPTH {
-            return Err(PlanError::TooDeep);
-        }
-        Ok(Self {
-            rtype,
-            nodes: nodes.into(),
-            cycles: cycles as usize,
-            scope,
-        })
-    }
-}
-
-/// The depth of the tree below `node`, given those of the nodes before it.
-fn depth(node: &NodeSpec, depths: &[usize]) -> Result<usize, PlanError> {
-    let children: Vec<u32> = match node {
-        NodeSpec::Answer { .. } => return Ok(1),
-        NodeSpec::Cycle(steps) => steps.clone(),
-        NodeSpec::Random(choices) => choices.iter().map(|choice| choice.1).collect(),
-        NodeSpec::Hash { choices, .. } => choices.iter().map(|choice| choice.2).collect(),
-    };
-    let mut deepest = 0;
-    for child in &children {
-        deepest = deepest.max(*depths.get(*child as usize).ok_or(PlanError::Order)?);
-    }
-    if children.is_empty() {
-        return Err(PlanError::NoBranches);
-    }
-    Ok(deepest + 1)
 }
 
 /// A 64-bit finalizer (the output function of `SplitMix64`, Steele et al. 2014).

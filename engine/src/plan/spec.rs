@@ -1,10 +1,12 @@
 //! Plans as published: what Python hands over, and why it may not be taken.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use super::MAX_DEPTH;
+use crate::networks::Map;
 use crate::wire::Rcode;
 use crate::zones::RrsetSpec;
 
@@ -41,6 +43,14 @@ pub enum NodeSpec {
         choices: Vec<(u64, f64, u32)>,
         /// Leading bits of IPv4 and IPv6 addresses that make a network.
         prefix: (u8, u8),
+    },
+    /// A choice by where the client's address lies in a map: the child with the label's number. It is a
+    /// plan's root, or the prefixes of several could overlap.
+    Network {
+        /// Its labels are places in `choices`.
+        map: Arc<Map>,
+        /// The children.
+        choices: Vec<u32>,
     },
 }
 
@@ -95,6 +105,12 @@ pub enum PlanError {
     Prefix(u8, u8),
     #[error("the records of one answer take more than 60,000 octets")]
     TooLarge,
+    #[error(
+        "a network node stands below another node: it is the root of its plan, or there is none"
+    )]
+    NetworkBelow,
+    #[error("a network node has {1} choices, and its map the label {0}")]
+    Label(u32, usize),
     #[error("type {0} has two plans")]
     TypeTwice(u16),
     #[error("an owner in the additional section is no domain name in wire format")]

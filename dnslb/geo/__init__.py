@@ -1,0 +1,1 @@
+"""Where addresses are: what databases know of them, and the words for places."""
