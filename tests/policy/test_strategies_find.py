@@ -17,7 +17,17 @@ from policy.making import backend, candidates, choice, inclusion, pool, service,
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "strategies"
 DOCUMENT = ROOT / "docs" / "strategies.md"
-WORDS = ("weighted", "round-robin", "least-load", "subnet", "failover", "fastest", "all")
+WORDS = (
+    "weighted",
+    "round-robin",
+    "least-load",
+    "subnet",
+    "failover",
+    "fastest",
+    "all",
+    "geo",
+    "nearest",
+)
 
 
 @pytest.fixture
