@@ -7,7 +7,7 @@ and never calls back into Python. Every method may be called from any thread.
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from os import PathLike
-from typing import Protocol, TypedDict, final, type_check_only
+from typing import Any, Protocol, TypedDict, final, type_check_only
 
 from typing_extensions import Self
 
@@ -15,7 +15,7 @@ from dnslb.config.model import ServiceId
 from dnslb.policy.plan import ServicePlan
 from dnslb.zone.records import RRset
 
-__all__ = ["Engine", "NetworkMap", "Records", "__version__"]
+__all__ = ["Database", "Engine", "NetworkMap", "Records", "__version__"]
 
 __version__: str
 """The version of the package that the extension was built with."""
@@ -212,6 +212,58 @@ class Meaning(Protocol):
     def ttl(self, text: str) -> int: ...
     def rdata(self, rtype: int, words: Sequence[tuple[str, bool]], origin: bytes) -> bytes: ...
     def unreadable(self, number: int | None, words: str) -> str: ...
+
+@final
+class Database:
+    """What is known of the places of addresses: a file in MaxMind's format, read and checked whole.
+
+    GeoIP2, GeoLite2, DB-IP's and IPinfo's layouts are understood. Locations are numbered from 0;
+    those that say the same are one. Addresses of IPv6 that are aliases of IPv4 (`2002::/16`,
+    `::ffff:0:0/96`) are not known.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no such database, or torn or corrupt; the message says why.
+    """
+
+    def __new__(cls, path: str | PathLike[str]) -> Self: ...
+    @property
+    def type(self) -> str:
+        """What it says it is: `GeoLite2-City`."""
+
+    @property
+    def built(self) -> int:
+        """When it was made, in seconds since 1970."""
+
+    @property
+    def networks(self) -> int:
+        """How many networks it tells of."""
+
+    @property
+    def map(self) -> NetworkMap:
+        """Label 0: nothing is known; 1 and above: the location of that number less one."""
+
+    @property
+    def records(self) -> int:
+        """How many locations there are."""
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields of `dnslb.geo.location.Location` that any of them has."""
+
+    def location(self, record: int) -> tuple[Any, ...]:
+        """The fields of one location, in the order of `Location`.
+
+        Raises:
+            IndexError: there are not so many.
+        """
+
+    def rows(self, fields: Sequence[str]) -> tuple[list[tuple[Any, ...]], list[int]]:
+        """The distinct contents of some fields, and for each location the number of its row.
+
+        Raises:
+            ValueError: a location has no such field.
+        """
 
 @final
 class NetworkMap:

@@ -10,12 +10,24 @@ from dnslb.errors import EngineMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
     from types import ModuleType
 
-    from dnslb._engine import Engine, NetworkMap, Records
+    from dnslb._engine import Database, Engine, NetworkMap, Records
     from dnslb.config.model import Network
 
-__all__ = ["network_map", "new_engine", "new_records"]
+__all__ = ["network_map", "new_engine", "new_records", "read_database"]
+
+
+def read_database(path: Path) -> Database:
+    """The database of locations at `path`, read and checked whole.
+
+    Raises:
+        EngineMissingError: as for `new_engine`.
+        OSError: the file cannot be read.
+        ValueError: it is no database that can be used.
+    """
+    return cast("Database", _extension().Database(path))
 
 
 def new_engine() -> Engine:

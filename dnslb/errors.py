@@ -3,6 +3,7 @@
     DnslbError                  anything that an operator can act on
     ├── ConfigError             a configuration with problems: carries all of them
     ├── PlanError               a strategy made a plan that cannot be published
+    ├── DatabaseError           a database of locations cannot be used
     ├── EngineMissingError      the native engine is not built
     └── ListenError             an address to listen on cannot be had
 
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
     from dnslb.config.problem import Problem
 
-__all__ = ["ConfigError", "DnslbError", "EngineMissingError", "ListenError", "PlanError"]
+__all__ = [
+    "ConfigError",
+    "DatabaseError",
+    "DnslbError",
+    "EngineMissingError",
+    "ListenError",
+    "PlanError",
+]
 
 
 class DnslbError(Exception):
@@ -36,6 +44,10 @@ class ConfigError(DnslbError):
 
 class PlanError(DnslbError):
     """A strategy returned something that is no plan, or one beyond the engine's bounds."""
+
+
+class DatabaseError(DnslbError):
+    """A database of locations is missing, torn, corrupt, or no such database."""
 
 
 class EngineMissingError(DnslbError):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dnslb._engine import Database, NetworkMap
     from dnslb.config.model import Address
+    from dnslb.geo.database import Opened
 
 __all__ = ["EMPTY", "Atlas", "Judged"]
 
@@ -39,9 +40,10 @@ class Judged(NamedTuple):
 class Atlas:
     """What is known of the places of addresses. It does not change; new files make a new one."""
 
-    def __init__(self, city: Database | None = None, asn: Database | None = None) -> None:
-        self.city = city
-        self.asn = asn
+    def __init__(self, city: Opened | None = None, asn: Opened | None = None) -> None:
+        self.files = {name: one for name, one in (("city", city), ("asn", asn)) if one}
+        self.city = city.database if city else None
+        self.asn = asn.database if asn else None
         self._remembered: dict[Hashable, object] = {}
 
     @property

@@ -10,6 +10,7 @@
 //! respond   packet in, answer out: pure      reply, chain   the response in the making
 //! rrl/      what is beyond the rate that a network has a right to
 //! settings  how answers look in general     cookie   who has shown that it receives what we send
+//! geo/      databases of locations: MaxMind's format
 //! networks/ address → label: what answers by location are looked up in
 //! lookup    owner name → zone content      select   plan → leaf
 //! zones     records → tables, and rules     plan     what plans compile to
@@ -19,6 +20,7 @@
 
 mod chain;
 pub mod cookie;
+pub mod geo;
 pub mod lookup;
 pub mod master;
 pub mod networks;

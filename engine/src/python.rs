@@ -3,6 +3,7 @@
 //! `dnslb/_engine.pyi` is the documentation of everything here. No Python object is kept, and the
 //! interpreter is released whenever the engine works.
 
+mod geo;
 mod networks;
 mod records;
 
@@ -36,6 +37,9 @@ use records::Records;
 mod _engine {
     #[pymodule_export]
     use super::Engine;
+
+    #[pymodule_export]
+    use super::geo::Database;
 
     #[pymodule_export]
     use super::networks::NetworkMap;
