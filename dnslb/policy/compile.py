@@ -251,14 +251,11 @@ class _Tree:
                         place,
                     )
             elif child := self.node(member.of, asked):
-                yield Candidate(
-                    member.of.name,
-                    member.weight,
-                    child,
-                    self._mean(child, lambda standing: standing.load),
-                    self._mean(child, lambda standing: standing.latency),
-                    place,
-                )
+                load = latency = None
+                if pool.strategy.measured:
+                    load = self._mean(child, lambda standing: standing.load)
+                    latency = self._mean(child, lambda standing: standing.latency)
+                yield Candidate(member.of.name, member.weight, child, load, latency, place)
 
     def includes(self, backend: Backend, asked: Asked) -> bool:
         """Whether `backend` can be chosen for what is asked."""

@@ -1,5 +1,11 @@
 //! New maps from networks and from other maps.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "maps are made when something is published, of what publishing brings"
+)]
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -78,19 +84,19 @@ impl Map {
     /// The share of each label in the addresses of IPv4 and of IPv6, the labels ascending.
     #[must_use]
     pub fn shares(&self) -> Vec<(u32, f64, f64)> {
-        let mut shares: HashMap<u32, (f64, f64)> = HashMap::new();
-        for cell in &self.v4.cells {
-            shares.entry(cell.label()).or_default().0 += 0.5_f64.powi(cell.length().into());
+        let size = |length: u8| 0.5_f64.powi(length.into());
+        let mut shares = vec![(0.0, 0.0); self.greatest() as usize + 1];
+        for (_, length, label) in self.v4.iter() {
+            shares[label as usize].0 += size(length);
         }
-        for cell in &self.v6.cells {
-            shares.entry(cell.label()).or_default().1 += 0.5_f64.powi(cell.length().into());
+        for (_, length, label) in self.v6.iter() {
+            shares[label as usize].1 += size(length);
         }
-        let mut sorted: Vec<_> = shares
-            .into_iter()
+        let shares = (0..).zip(shares);
+        shares
+            .filter(|&(_, share)| share != (0.0, 0.0))
             .map(|(label, (v4, v6))| (label, v4, v6))
-            .collect();
-        sorted.sort_unstable_by_key(|share| share.0);
-        sorted
+            .collect()
     }
 }
 
