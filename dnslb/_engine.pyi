@@ -203,6 +203,20 @@ class Engine:
         Packets that keep coming do not put it off: after half a second they go without an answer.
         """
 
+def slot_owners(
+    slots: int,
+    choices: Sequence[tuple[int, float]],
+    factor: float | None,
+    among: Sequence[tuple[int, float]],
+) -> list[int]:
+    """For each slot of a `Hash` the place of its choice; of `choices` it has seeds and weights.
+
+    `factor` and `among` are those of its bound.
+
+    Raises:
+        ValueError: no plan may hold such a `Hash`; the message says why.
+    """
+
 @type_check_only
 class Meaning(Protocol):
     """What words of a master file mean that are not written plainly; ValueErrors are told."""

@@ -9,14 +9,14 @@ from dnslb import __version__
 from dnslb.errors import EngineMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from types import ModuleType
 
     from dnslb._engine import Database, Engine, NetworkMap, Records
     from dnslb.config.model import Network
 
-__all__ = ["network_map", "new_engine", "new_records", "read_database"]
+__all__ = ["network_map", "new_engine", "new_records", "read_database", "slot_owners"]
 
 
 def read_database(path: Path) -> Database:
@@ -57,6 +57,21 @@ def network_map(networks: Iterable[tuple[Network, int]], default: int = 0) -> Ne
     """
     cells = [(network.network_address, network.prefixlen, label) for network, label in networks]
     return cast("NetworkMap", _extension().NetworkMap.of(cells, default))
+
+
+def slot_owners(
+    slots: int,
+    choices: Sequence[tuple[int, float]],
+    factor: float | None = None,
+    among: Sequence[tuple[int, float]] = (),
+) -> list[int]:
+    """For each slot of a `Hash` the place of the choice that it belongs to.
+
+    Raises:
+        EngineMissingError: as for `new_engine`.
+        ValueError: the engine refuses such a `Hash`.
+    """
+    return cast("list[int]", _extension().slot_owners(slots, choices, factor, among))
 
 
 def _extension() -> ModuleType:

@@ -169,6 +169,7 @@ class Pool:
     prefix: Prefix = Prefix()
     location: tuple[float, float] | None = None  # latitude, longitude in degrees
     bias: int = 0  # -99 to 99, as a member's
+    bound: float | None = None  # times its share of the networks, the most of a member; >= 1
 
     def backends(self) -> Iterator[Backend]:
         """Every backend in this pool and in the pools below it, each once, in the order written."""

@@ -64,6 +64,7 @@ class Pools:
             spot.problem('has no members; list them under "members"')
         if not draft.damaged:
             self._check_counts(draft)
+            self._check_bound(draft)
         self._drafts[draft.name] = draft
 
     def has(self, name: str) -> bool:
@@ -114,6 +115,13 @@ class Pools:
                 "all weights are 0, so there is nobody to answer with"
             )
 
+    def _check_bound(self, draft: PoolDraft) -> None:
+        strategy = draft.shape.strategy or "round-robin"
+        if draft.shape.bound and strategy in NAMES and strategy != "subnet":
+            draft.spot.at("bound").on_key().problem(
+                f"the strategy {strategy} knows no bound; it is for subnet"
+            )
+
     def _check_refs(self, known: set[str]) -> None:
         for draft in self._drafts.values():
             for member in draft.members:
@@ -144,6 +152,7 @@ class Pools:
             min_up=shape.min_up or 1,
             prefix=Prefix(prefix.v4 or default.v4, prefix.v6 or default.v6) if prefix else default,
             location=shape.location,
+            bound=shape.bound,
         )
 
 

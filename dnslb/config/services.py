@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServiceDraft", "read_services", "resolved"]
 
-INLINE: Final = ("strategy", "check", "members", "min_up", "prefix", "location")
+INLINE: Final = ("strategy", "check", "members", "min_up", "prefix", "bound", "location")
 """The keys of a pool that a service may carry itself."""
 
 

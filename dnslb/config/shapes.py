@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from dnslb.config.values import (
     Count,
+    Factor,
     Flag,
     Interval,
     Location,
@@ -202,6 +203,11 @@ class PoolShape(Shape):
         default=None, description="With fewer members up the pool is down; default 1."
     )
     prefix: PrefixShape | None = Field(default=None, description="For the strategy subnet.")
+    bound: Factor | None = Field(
+        default=None,
+        description="For the strategy subnet: how many times its share of the networks a member "
+        "may have, as in 1.1; default no bound.",
+    )
     location: Location | None = Field(default=None, description="[latitude, longitude] in degrees.")
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "BROKEN",
     "Burst",
     "Count",
+    "Factor",
     "Flag",
     "Interval",
     "Location",
@@ -205,6 +206,13 @@ def _location(value: Any) -> tuple[float, float]:
     return float(value[0]), float(value[1])
 
 
+def _factor(value: Any) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 1 <= value < float("inf"):
+        raise wrong("must be a number of 1 or more, as in 1.1")
+    return float(value)
+
+
 def _statuses(value: Any) -> tuple[tuple[int, int], ...]:
     return tuple(_status(item) for item in (value if isinstance(value, list) else [value]))
 
@@ -250,6 +258,7 @@ Location = Annotated[
     tuple[float, float],
     Rule(_location, {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}),
 ]
+Factor = Annotated[float, Rule(_factor, {"type": "number", "minimum": 1})]
 Statuses = Annotated[
     tuple[tuple[int, int], ...],
     Rule(

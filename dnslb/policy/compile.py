@@ -40,6 +40,7 @@ __all__ = ["Asked", "Compiler"]
 
 _TRUSTED: Final = {id(strategy) for strategy in BUILT_IN.values()}
 
+
 _BOTH: Final = frozenset(Family)
 
 
@@ -62,6 +63,11 @@ class Asked(NamedTuple):
             named = rtype in {SRV, MX}
             return cls(_BOTH, aliases or named, named)
         return cls(frozenset(), aliases)
+
+    @property
+    def of_both(self) -> Asked:
+        """The same of both families: what one decision for all types is made among."""
+        return self._replace(families=_BOTH)
 
     def has(self, backend: Backend) -> bool:
         """Whether `backend` has it, up or not."""
@@ -220,6 +226,8 @@ class _Tree:
             pool.prefix,
             pool.members,
             self._compiler.atlas,
+            pool.bound,
+            () if pool.bound is None else list(self._candidates(pool, asked.of_both)),
         )
         strategy = pool.strategy
         if id(strategy) in _TRUSTED:

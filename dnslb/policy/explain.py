@@ -14,7 +14,7 @@ from dnslb.config.model import Backend, Family
 from dnslb.health.standing import OperatorState
 from dnslb.policy.compile import Asked, Compiler
 from dnslb.policy.plan import Rcode
-from dnslb.policy.walk import chances, scope
+from dnslb.policy.walk import chances, refusals, scope
 from dnslb.zone.lookup import Found, Kind, ZoneIndex
 from dnslb.zone.names import from_labels, labels, lower, to_text
 from dnslb.zone.rdata import rdata_text
@@ -178,7 +178,8 @@ def _balanced(
     serving = (
         {backend.id for leaf, _ in chances(root) for backend in leaf.backends} if root else set()
     )
-    view = _View(compiler, service, rtype, carried, serving)
+    full = refusals(root, client) if root and client else set()
+    view = _View(compiler, service, rtype, carried, serving, full)
     return Explanation(
         asked,
         zone.origin,
@@ -202,6 +203,7 @@ class _View:
         rtype: int,
         carried: Mapping[BackendId, float],
         serving: set[BackendId],
+        full: set[str],
     ) -> None:
         self._compiler = compiler
         self._tree = compiler.tree(service, service.answering(rtype))
@@ -209,6 +211,7 @@ class _View:
         self._type = rtype
         self._carried = carried
         self._serving = serving  # somebody, if not the client in question
+        self._full = full  # members by key, which the client's network would be bound to
 
     def pool(self, pool: Pool) -> PoolView:
         compiler = self._compiler
@@ -237,6 +240,9 @@ class _View:
         """Why a member that could serve does not."""
         if not member.weight:
             return "weight 0: stands by"
+        key = str(member.of.id) if isinstance(member.of, Backend) else member.of.name
+        if key in self._full:
+            return "full to its bound: this network goes on to the next"
         below = [member.of] if isinstance(member.of, Backend) else member.of.backends()
         if any(backend.id in self._serving for backend in below):
             return "serves other networks"

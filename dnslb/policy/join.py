@@ -90,6 +90,7 @@ def mapped(node: Node, change: Callable[[Answer], Node]) -> Node:
             tuple(HashChoice(key, weight, visit(child)) for key, weight, child in node.choices),
             node.prefix,
             node.slots,
+            node.bound,
         )
 
     return visit(node)

@@ -19,14 +19,16 @@ import enum
 import hashlib
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnslb.config.model import Prefix
+from dnslb.engine import slot_owners
 from dnslb.zone.types import AAAA, A
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dnslb._engine import NetworkMap
     from dnslb.config.model import Address, Backend
@@ -39,12 +41,14 @@ __all__ = [
     "Cycle",
     "Hash",
     "HashChoice",
+    "LoadBound",
     "Network",
     "Node",
     "Random",
     "Rcode",
     "Records",
     "ServicePlan",
+    "Share",
     "WeightedChoice",
 ]
 
@@ -107,12 +111,37 @@ class Random:
     choices: tuple[WeightedChoice, ...]
 
 
+class Share(NamedTuple):
+    """What decides which clients a branch of `Hash` attracts; keys must be stable."""
+
+    key: str
+    weight: float  # finite, > 0
+
+
 class HashChoice(NamedTuple):
     """A branch of `Hash`; `key` alone decides which clients it attracts, so it must be stable."""
 
     key: str
     weight: float  # finite, > 0
     node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBound:
+    """How far a choice may be above its share of the slots, weight / sum of weights.
+
+    Where slots decide alone, shares are even by chance only. With a bound no choice has more than
+    `factor` x share x slots of them, rounded up (consistent hashing with bounded loads, Mirrokni,
+    Thorup and Zadimoghaddam 2018): of those that it attracts it keeps the ones that cost it least,
+    and the others go on to the next choice of theirs.
+
+    What a choice keeps depends on who else is there. So that plans over parts of the same members
+    agree, all of them begin with one decision `among` all members: what it gives to a choice stays
+    there, and what it gives to others goes on among the choices, within their bound.
+    """
+
+    factor: float  # finite, >= 1
+    among: tuple[Share, ...] = ()  # none: the choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +152,13 @@ class Hash:
     slot belongs to one choice by weighted rendezvous (Thaler and Ravishankar 1998, weighted as by
     Schindelhauer and Schomaker 2005): the lowest -ln(u) / weight, where u comes from the slot and
     the choice's key. A choice that goes takes along its own slots only; one that comes back gets
-    the very same ones.
+    the very same ones. Under a `bound` a few others move as well, but all come back likewise.
     """
 
     choices: tuple[HashChoice, ...]
     prefix: Prefix = Prefix()
     slots: int = 65_536
+    bound: LoadBound | None = None
 
     def slot(self, client: Address) -> int:
         """The slot of the client's network: the same number as the engine's."""
@@ -139,7 +169,15 @@ class Hash:
 
     def pick(self, slot: int) -> HashChoice:
         """The choice that `slot` belongs to."""
-        return min(self.choices, key=lambda choice: _cost(choice, slot))
+        if self.bound is None:
+            return min(self.choices, key=lambda choice: _cost(choice, slot))
+        shares = tuple(Share(choice.key, choice.weight) for choice in self.choices)
+        return self.choices[_owners(self.slots, shares, self.bound)[slot]]
+
+    def refused(self, slot: int) -> list[HashChoice]:
+        """The choices that `slot` would rather belong to, which have all that they may."""
+        paid = _cost(self.pick(slot), slot)
+        return [choice for choice in self.choices if _cost(choice, slot) < paid]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +230,16 @@ def _mix(value: int) -> int:
 def hash_key(key: str) -> int:
     """The 64-bit number that stands for a choice's key: the first 8 octets of its BLAKE2b."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
+
+
+@lru_cache(maxsize=8)
+def _owners(slots: int, shares: tuple[Share, ...], bound: LoadBound) -> Sequence[int]:
+    """For each slot the place of its owner: under a bound, any depends on all others."""
+
+    def seeded(shares: tuple[Share, ...]) -> list[tuple[int, float]]:
+        return [(hash_key(share.key), share.weight) for share in shares]
+
+    return slot_owners(slots, seeded(shares), bound.factor, seeded(bound.among))
 
 
 def _cost(choice: HashChoice, slot: int) -> float:

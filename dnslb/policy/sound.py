@@ -7,6 +7,7 @@ here, one bad strategy holds up its own services only.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from dnslb.config.model import Backend
 from dnslb.errors import PlanError
@@ -21,6 +22,11 @@ from dnslb.policy.plan import (
     Rcode,
 )
 from dnslb.policy.walk import children
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dnslb.policy.plan import HashChoice, LoadBound, Share, WeightedChoice
 
 __all__ = ["checked"]
 
@@ -43,7 +49,7 @@ def checked(node: Node, depth: int = MAX_DEPTH, *, named: bool = False) -> Node:
     if not children(node):
         raise PlanError(f"returned a {type(node).__name__} without branches")
     if isinstance(node, Random | Hash):
-        _check_weights(node)
+        _check_weights(node.choices)
     if isinstance(node, Hash):
         _check_hash(node)
     if isinstance(node, Network):
@@ -69,6 +75,14 @@ def _check_answer(node: Answer, *, named: bool) -> None:
         raise PlanError(f"returned an answer with rcode {node.rcode}; there are 0 and 2")
 
 
+def _check_bound(bound: LoadBound) -> None:
+    if not (math.isfinite(bound.factor) and bound.factor >= 1):
+        raise PlanError(f"returned a bound of {bound.factor}; bounds are 1 or more")
+    if not all(isinstance(share.key, str) for share in bound.among):
+        raise PlanError("returned a key that is no text")
+    _check_weights(bound.among)
+
+
 def _check_hash(node: Hash) -> None:
     if not all(isinstance(choice.key, str) for choice in node.choices):
         raise PlanError("returned a key that is no text")
@@ -76,6 +90,8 @@ def _check_hash(node: Hash) -> None:
         raise PlanError(f"returned {node.slots} slots; there may be 1 to 65,536")
     if not (0 <= node.prefix.v4 <= 32 and 0 <= node.prefix.v6 <= 128):
         raise PlanError(f"returned a prefix of {node.prefix}, longer than an address")
+    if node.bound is not None:
+        _check_bound(node.bound)
 
 
 def _check_network(node: Network) -> None:
@@ -88,11 +104,11 @@ def _check_network(node: Network) -> None:
         )
 
 
-def _check_weights(node: Random | Hash) -> None:
-    if len(node.choices) > MAX_CHOICES:
-        raise PlanError(f"returned {len(node.choices)} choices; {MAX_CHOICES} are possible")
-    for choice in node.choices:
+def _check_weights(choices: Sequence[WeightedChoice | HashChoice | Share]) -> None:
+    if len(choices) > MAX_CHOICES:
+        raise PlanError(f"returned {len(choices)} choices; {MAX_CHOICES} are possible")
+    for choice in choices:
         if not (math.isfinite(choice.weight) and choice.weight > 0):
             raise PlanError(f"returned a weight of {choice.weight}; weights are above 0")
-    if not math.isfinite(sum(choice.weight for choice in node.choices)):
+    if not math.isfinite(sum(choice.weight for choice in choices)):
         raise PlanError("returned weights whose sum is beyond all numbers")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dnslb.config.model import Address
 
-__all__ = ["chances", "children", "scope"]
+__all__ = ["chances", "children", "refusals", "scope"]
 
 
 def chances(root: Node, client: Address | None = None) -> list[tuple[Answer, float]]:
@@ -50,6 +50,22 @@ def scope(root: Node, client: Address) -> int:
             below |= {id(child): child for child in children(node)}
         level = below
     return widest
+
+
+def refusals(root: Node, client: Address) -> set[str]:
+    """The keys of choices that `client` would be bound to, were they not full to their bounds."""
+    keys: set[str] = set()
+    level: dict[int, Node] = {id(root): root}
+    while level:
+        below: dict[int, Node] = {}
+        for node in level.values():
+            if isinstance(node, Answer):
+                continue
+            if isinstance(node, Hash):
+                keys.update(choice.key for choice in node.refused(node.slot(client)))
+            below |= {id(child): child for child, _ in _branches(node, client)}
+        level = below
+    return keys
 
 
 def _spread(root: Node, client: Address | None) -> Iterator[tuple[Answer, float]]:

@@ -21,7 +21,9 @@ use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 use crate::cookie::{Cookies, Secret};
 use crate::networks::Map;
-use crate::plan::{BackendSpec, Given, NodeSpec, PlanSpec, ServiceKey, ServiceSpec};
+use crate::plan::{
+    BackendSpec, Given, LoadBound, NodeSpec, PlanSpec, ServiceKey, ServiceSpec, Share, owners,
+};
 use crate::rrl::{self, LimitSpec, MAX_BURST, MAX_RATE};
 use crate::server::{BindError, Server};
 use crate::settings::{MAX_IDENTITY, MAX_UDP_PAYLOAD, Settings};
@@ -48,8 +50,29 @@ mod _engine {
     use super::records::Records;
 
     #[pymodule_export]
+    use super::slot_owners;
+
+    #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "Python's name for it")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+}
+
+/// For each slot of a `Hash` the place of the choice that it belongs to.
+#[pyfunction]
+#[pyo3(signature = (slots, choices, factor, among))]
+fn slot_owners(
+    py: Python<'_>,
+    slots: u32,
+    choices: Vec<Share>,
+    factor: Option<f64>,
+    among: Vec<Share>,
+) -> PyResult<Vec<u16>> {
+    let bound = factor.map(|factor| LoadBound { factor, among });
+    let owners = py.detach(|| owners(slots, &choices, bound.as_ref()));
+    match owners {
+        Ok(owners) => Ok(owners.to_vec()),
+        Err(error) => Err(PyValueError::new_err(error.to_string())),
+    }
 }
 
 /// Zones and plans, the sockets that serve them, and the threads that answer.
@@ -310,6 +333,22 @@ fn given(records: &Bound<'_, PyAny>) -> PyResult<Option<Given>> {
     }))
 }
 
+fn load_bound(bound: &Bound<'_, PyAny>, seed: &Bound<'_, PyAny>) -> PyResult<Option<LoadBound>> {
+    let py = bound.py();
+    if bound.is_none() {
+        return Ok(None);
+    }
+    let mut among = Vec::new();
+    for share in bound.getattr(intern!(py, "among"))?.try_iter()? {
+        let (key, weight): (Bound<'_, PyAny>, f64) = share?.extract()?;
+        among.push((seed.call1((key,))?.extract()?, weight));
+    }
+    Ok(Some(LoadBound {
+        factor: bound.getattr(intern!(py, "factor"))?.extract()?,
+        among,
+    }))
+}
+
 /// Reads plans. One node object may stand in many plans, but each plan gets its own copy, so reading
 /// goes by plan; a plan that several services share is read once, and so is each backend. Objects are
 /// known by their address, which is theirs while the call holds them.
@@ -409,6 +448,7 @@ impl Reader {
                 let seed = py
                     .import(intern!(py, "dnslb.policy.plan"))?
                     .getattr(intern!(py, "hash_key"))?;
+                let bound = load_bound(&node.getattr(intern!(py, "bound"))?, &seed)?;
                 for choice in node.getattr(intern!(py, "choices"))?.try_iter()? {
                     let (key, weight, child): (Bound<'_, PyAny>, f64, Bound<'_, PyAny>) =
                         choice?.extract()?;
@@ -419,6 +459,7 @@ impl Reader {
                     slots: node.getattr(intern!(py, "slots"))?.extract()?,
                     choices,
                     prefix: node.getattr(intern!(py, "prefix"))?.extract()?,
+                    bound,
                 }
             }
             "Network" => {

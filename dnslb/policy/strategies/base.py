@@ -40,6 +40,8 @@ class Choice:
     prefix: Prefix = Prefix()  # how many bits of the client's address make its network
     members: Sequence[Member] = ()  # all of the pool's, whether they are candidates or not
     atlas: Atlas = EMPTY  # what is known of the places of addresses
+    bound: float | None = None  # how many times its share of the networks a member may have
+    peers: Sequence[Candidate] = ()  # with a bound: all who can be chosen for one type or another
 
 
 class Strategy(ABC):

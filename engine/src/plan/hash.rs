@@ -1,11 +1,12 @@
 //! `Hash`: weighted rendezvous, worked out for every slot when a plan is published.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use super::PlanError;
+use super::bounded::{LoadBound, bounded};
+use super::ranking::{NOBODY, Ranking, Share};
 use super::spec::{check_weight, count};
-use super::{PlanError, mix};
 
 /// A compiled hash: for each slot the place of its choice.
 pub(crate) struct Hash {
@@ -14,8 +15,9 @@ pub(crate) struct Hash {
     pub(crate) prefix: (u8, u8),
 }
 
-/// What the owners of slots depend on: how many slots, and the seed and weight of each choice.
-type SlotsKey = (u32, Vec<(u64, u64)>);
+/// What the owners of slots depend on: how many slots, the seed and weight of each choice, and the
+/// bound, its members likewise.
+type SlotsKey = (u32, Vec<(u64, u64)>, Option<(u64, Vec<(u64, u64)>)>);
 
 /// The slots in use. Services over the same members, and both families of each, share theirs.
 #[derive(Default)]
@@ -27,22 +29,21 @@ impl SlotCache {
         self.0.retain(|_, slots| slots.strong_count() > 0);
     }
 
-    fn get(&mut self, slots: u32, choices: &[(u64, f64, u32)], places: u16) -> Arc<[u16]> {
-        let members = choices
-            .iter()
-            .map(|&(seed, weight, _)| (seed, weight.to_bits()));
-        let key = (slots, members.collect());
+    fn get(
+        &mut self,
+        slots: u32,
+        choices: &[Share],
+        bound: Option<&LoadBound>,
+    ) -> Result<Arc<[u16]>, PlanError> {
+        let bits = |shares: &[Share]| shares.iter().map(|one| (one.0, one.1.to_bits())).collect();
+        let bound_bits = bound.map(|bound| (bound.factor.to_bits(), bits(&bound.among)));
+        let key = (slots, bits(choices), bound_bits);
         if let Some(known) = self.0.get(&key).and_then(Weak::upgrade) {
-            return known;
+            return Ok(known);
         }
-        let even = choices
-            .windows(2)
-            .all(|pair| pair[0].1.to_bits() == pair[1].1.to_bits());
-        let made: Arc<[u16]> = (0..slots)
-            .map(|slot| owner(slot, choices, places, even))
-            .collect();
+        let made = owners(slots, choices, bound)?;
         self.0.insert(key, Arc::downgrade(&made));
-        made
+        Ok(made)
     }
 }
 
@@ -52,47 +53,53 @@ impl Hash {
         slots: u32,
         choices: &[(u64, f64, u32)],
         prefix: (u8, u8),
+        bound: Option<&LoadBound>,
         cache: &mut SlotCache,
     ) -> Result<Self, PlanError> {
-        if slots == 0 || slots > 1 << 16 {
-            return Err(PlanError::Slots(slots));
-        }
         if prefix.0 > 32 || prefix.1 > 128 {
             return Err(PlanError::Prefix(prefix.0, prefix.1));
         }
-        let places = count(choices)?;
-        for &(_, weight, _) in choices {
-            check_weight(weight)?;
-        }
+        let shares: Vec<Share> = choices.iter().map(|&(seed, by, _)| (seed, by)).collect();
         Ok(Self {
-            slots: cache.get(slots, choices, places),
+            slots: cache.get(slots, &shares, bound)?,
             nodes: choices.iter().map(|choice| choice.2).collect(),
             prefix,
         })
     }
 }
 
-/// The place of the choice that `slot` belongs to.
-#[expect(clippy::cast_precision_loss, reason = "an f64 holds all of 53 bits")]
-fn owner(slot: u32, choices: &[(u64, f64, u32)], places: u16, even: bool) -> u16 {
-    let slot = mix(u64::from(slot));
-    if even {
-        // of equal weights the largest number costs least, and of equal numbers the first
-        let number = |&(place, &(seed, _, _)): &(u16, &(u64, f64, u32))| {
-            (mix(seed ^ slot) >> 11, Reverse(place))
-        };
-        return (0..places)
-            .zip(choices)
-            .max_by_key(number)
-            .map_or(0, |best| best.0);
+/// For each slot the place of its choice.
+pub(crate) fn owners(
+    slots: u32,
+    choices: &[Share],
+    bound: Option<&LoadBound>,
+) -> Result<Arc<[u16]>, PlanError> {
+    if slots == 0 || slots > 1 << 16 {
+        return Err(PlanError::Slots(slots));
     }
-    let mut best = (f64::INFINITY, 0);
-    for (place, &(seed, weight, _)) in (0..places).zip(choices) {
-        let uniform = ((mix(seed ^ slot) >> 11) as f64 + 0.5) * 2_f64.powi(-53);
-        let cost = -uniform.ln() / weight;
-        if cost < best.0 {
-            best = (cost, place);
+    if choices.is_empty() {
+        return Err(PlanError::NoBranches);
+    }
+    check_shares(choices)?;
+    if let Some(bound) = bound {
+        check_shares(&bound.among)?;
+        if !(bound.factor >= 1.0 && bound.factor.is_finite()) {
+            return Err(PlanError::Bound(bound.factor));
         }
+        return Ok(bounded(slots, choices, bound).into());
     }
-    best.1
+    let ranking = Ranking::new(choices);
+    Ok((0..slots).map(|slot| ranking.next(slot, NOBODY)).collect())
+}
+
+/// There are not too many, and each is a part of a sum.
+fn check_shares(shares: &[Share]) -> Result<(), PlanError> {
+    count(shares)?;
+    for &(_, weight) in shares {
+        check_weight(weight)?;
+    }
+    match shares.iter().map(|share| share.1).sum() {
+        sum if f64::is_finite(sum) => Ok(()),
+        sum => Err(PlanError::Weight(sum)),
+    }
 }

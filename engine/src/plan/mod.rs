@@ -1,8 +1,10 @@
 //! What plans compile to: a flat array of nodes whose leaves are records in wire format.
 
 mod alias;
+mod bounded;
 mod hash;
 mod leaf;
+mod ranking;
 mod spec;
 mod tree;
 
@@ -10,9 +12,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use bounded::LoadBound;
 pub(crate) use hash::Hash;
 pub use hash::SlotCache;
+pub(crate) use hash::owners;
 pub use leaf::Leaf;
+pub use ranking::Share;
 pub use spec::{BackendSpec, Given, NodeSpec, PlanError, PlanSpec, ServiceKey, ServiceSpec};
 pub(crate) use tree::{Node, Tree};
 

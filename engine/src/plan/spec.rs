@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::MAX_DEPTH;
+use super::bounded::LoadBound;
 use crate::networks::Map;
 use crate::wire::Rcode;
 use crate::zones::RrsetSpec;
@@ -43,6 +44,8 @@ pub enum NodeSpec {
         choices: Vec<(u64, f64, u32)>,
         /// Leading bits of IPv4 and IPv6 addresses that make a network.
         prefix: (u8, u8),
+        /// How many slots one choice may have.
+        bound: Option<LoadBound>,
     },
     /// A choice by where the client's address lies in a map: the child with the label's number. It is a
     /// plan's root, or the prefixes of several could overlap.
@@ -103,6 +106,8 @@ pub enum PlanError {
     Choices(usize),
     #[error("the prefix is longer than an address: /{0} and /{1}")]
     Prefix(u8, u8),
+    #[error("bound {0} is not a finite number of 1 or more")]
+    Bound(f64),
     #[error("the records of one answer take more than 60,000 octets")]
     TooLarge,
     #[error(

@@ -102,7 +102,14 @@ impl Tree {
                     slots: count,
                     choices,
                     prefix,
-                } => Node::Hash(Hash::compile(*count, choices, *prefix, slots)?),
+                    bound,
+                } => Node::Hash(Hash::compile(
+                    *count,
+                    choices,
+                    *prefix,
+                    bound.as_ref(),
+                    slots,
+                )?),
                 NodeSpec::Network { .. } => return Err(PlanError::NetworkBelow),
             });
         }

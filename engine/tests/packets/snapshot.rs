@@ -265,6 +265,7 @@ fn services() -> Vec<(&'static str, ServiceSpec)> {
         slots: 4096,
         choices,
         prefix: (24, 56),
+        bound: None,
     };
     let random = |choices| NodeSpec::Random(choices);
     let nested = vec![
