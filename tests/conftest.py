@@ -13,8 +13,15 @@ from dnslb.errors import EngineMissingError
 settings.register_profile("dnslb", settings.default, deadline=None)
 settings.load_profile("dnslb")
 
-NEED_ENGINE = ["cli", "config", "zone/test_master.py", "zone/test_zone_data.py"]
-"""Tests that load zones, whose records the engine keeps; in CI they run and fail without it."""
+NEED_ENGINE = [
+    "cli",
+    "config",
+    "policy/test_bound.py",
+    "zone/test_master.py",
+    "zone/test_zone_data.py",
+]
+"""Tests that load zones, whose records the engine keeps, or ask it who owns a slot; in CI they run
+and fail without it."""
 
 
 def _missing() -> str:

@@ -113,6 +113,8 @@ def test_the_serial_follows_the_content_and_nothing_else(tmp_path):
         zone + services.replace("target: x", "target: y"),
         zone + services.replace("[{a", "[{weight: 2, a"),
         zone + services.replace("{members", "{ttl: 5, members"),
+        zone + services.replace("{members", "{strategy: subnet, members"),
+        zone + services.replace("{members", "{strategy: subnet, bound: 2, members"),
         f"{zone}ttl: 5\n{services}",
     ]
     serials = {serial(tmp_path, text) for text in changed}
@@ -132,7 +134,7 @@ pools:
       - {address: 192.0.2.2, check: {port: 8080, expect: {body: ok}}}
       - {name: off, address: 192.0.2.3, check: none, weight: 0}
       - {name: tcp, address: 192.0.2.4, check: {type: tcp, port: 25, rise: 1, fall: 1}}
-  cdn: {members: [{target: a.cdn.}, {target: b, name: second}]}
+  cdn: {strategy: subnet, bound: 2, members: [{target: a.cdn.}, {target: b, name: second}]}
   world: {strategy: failover, min_up: 2, prefix: {v4: 20}, location: [50, 8.7],
           members: [{pool: europe}, {pool: cdn, weight: 2}]}
 services:
@@ -148,7 +150,7 @@ def test_pools(tmp_path):
     europe, cdn, world = zone.pools["europe"], zone.pools["cdn"], zone.pools["world"]
     assert [pool.strategy.name for pool in zone.pools.values()] == [
         "weighted",
-        "round-robin",
+        "subnet",
         "failover",
         "all",
     ]
@@ -156,6 +158,7 @@ def test_pools(tmp_path):
     assert [member.weight for member in world.members] == [1, 2]
     assert (world.min_up, world.prefix, world.location) == (2, Prefix(20, 56), (50.0, 8.7))
     assert (europe.min_up, europe.prefix, europe.location) == (1, Prefix(24, 56), None)
+    assert (europe.bound, cdn.bound) == (None, 2.0)
     assert [(member.name, member.weight) for member in europe.members] == [
         ("fra1", 3),
         ("192.0.2.2", 1),

@@ -28,8 +28,10 @@ from dnslb.policy.plan import (
     Cycle,
     Hash,
     HashChoice,
+    LoadBound,
     Random,
     ServicePlan,
+    Share,
     WeightedChoice,
 )
 from dnslb.policy.walk import chances, scope
@@ -37,6 +39,7 @@ from dnslb.zone.records import RRset
 from policy.making import (
     TTL,
     backend,
+    bounds,
     clients,
     full_leaves,
     full_turn,
@@ -102,7 +105,7 @@ def possible(root: Node, client: Address) -> set[tuple]:
     return {said(leaf) for leaf, _ in chances(root, client)}
 
 
-@given(plans(), clients, sources)
+@given(plans(bound=bounds), clients, sources)
 def test_answers_are_leaves_that_the_client_can_get(root, client, source):
     asked = Asked(root)
     seen_as = source.network_address if source.prefixlen else client
@@ -112,7 +115,7 @@ def test_answers_are_leaves_that_the_client_can_get(root, client, source):
         assert asked.answer(client, source=source) in passed_on
 
 
-@given(plans(kinds=(Hash,)), st.lists(clients, min_size=1, max_size=8))
+@given(plans(kinds=(Hash,), bound=bounds), st.lists(clients, min_size=1, max_size=8))
 def test_hashes_lead_each_client_to_the_one_choice(root, some):
     asked = Asked(root)
     for client in some:
@@ -232,6 +235,15 @@ REFUSED = {
     "no-node": "a",
     "negative-ttl": Answer((backend("a"),), -1),
     "key-of-another-type": Hash((HashChoice(1, 1, LEAF),)),
+    "bound-below-1": Hash((HashChoice("k", 1, LEAF),), bound=LoadBound(0.9)),
+    "bound-without-end": Hash((HashChoice("k", 1, LEAF),), bound=LoadBound(float("inf"))),
+    "bound-nan": Hash((HashChoice("k", 1, LEAF),), bound=LoadBound(float("nan"))),
+    "bound-among-weight-0": Hash(
+        (HashChoice("k", 1, LEAF),), bound=LoadBound(1.1, (Share("k", 0),))
+    ),
+    "bound-among-beyond-floats": Hash(
+        (HashChoice("k", 1, LEAF),), bound=LoadBound(1.1, (Share("k", 1e308), Share("l", 1e308)))
+    ),
 }
 """What no plan can be. The stub promises a ValueError for each."""
 

@@ -25,7 +25,16 @@ from dnslb.config.model import (
 )
 from dnslb.health.standing import Standing
 from dnslb.policy.compile import Compiler
-from dnslb.policy.plan import Answer, Cycle, Hash, HashChoice, Random, Rcode, WeightedChoice
+from dnslb.policy.plan import (
+    Answer,
+    Cycle,
+    Hash,
+    HashChoice,
+    LoadBound,
+    Random,
+    Rcode,
+    WeightedChoice,
+)
 from dnslb.policy.strategies import Candidate, Choice, find
 from dnslb.zone.names import from_text
 from dnslb.zone.records import RRset
@@ -59,11 +68,13 @@ def pool(
     name: str = "p",
     min_up: int = 1,
     prefix: Prefix = Prefix(),
+    bound: float | None = None,
 ) -> Pool:
     """A pool; a member with a weight other than 1 is a pair."""
     pairs = (member if isinstance(member, tuple) else (member, 1) for member in members)
     made = find(strategy) if isinstance(strategy, str) else strategy
-    return Pool(ZONE, name, made, tuple(Member(*pair) for pair in pairs), min_up, prefix)
+    members_of = tuple(Member(*pair) for pair in pairs)
+    return Pool(ZONE, name, made, members_of, min_up, prefix, bound=bound)
 
 
 def service(
@@ -216,6 +227,10 @@ leaves = st.one_of(full_leaves, st.sampled_from([Answer((), TTL), Answer((), TTL
 prefixes = st.builds(Prefix, st.integers(0, 32), st.integers(0, 128))
 
 
+no_bound: st.SearchStrategy[None] = st.none()
+bounds = no_bound | st.sampled_from([1.0, 1.01, 1.5]).map(LoadBound)
+
+
 @st.composite
 def plans(
     draw: st.DrawFn,
@@ -223,6 +238,7 @@ def plans(
     ends: st.SearchStrategy[Answer] = leaves,
     inner: int = 6,
     branches: int = 4,
+    bound: st.SearchStrategy[LoadBound | None] = no_bound,
 ) -> Node:
     """Plans of up to `inner` nodes above the leaves; a node may stand in several places."""
     nodes: list[Node] = draw(st.lists(ends, min_size=1, max_size=4))
@@ -241,6 +257,7 @@ def plans(
                     tuple(map(HashChoice, keys, weights, below)),
                     draw(prefixes),
                     draw(st.sampled_from([1, 7, 256, 65_536])),
+                    draw(bound),
                 )
             )
     return nodes[-1]

@@ -11,7 +11,17 @@ import pytest
 from dnslb.config.model import Prefix
 from dnslb.errors import PlanError
 from dnslb.policy.compile import Compiler
-from dnslb.policy.plan import MAX_DEPTH, Answer, Cycle, Hash, HashChoice, Random, WeightedChoice
+from dnslb.policy.plan import (
+    MAX_DEPTH,
+    Answer,
+    Cycle,
+    Hash,
+    HashChoice,
+    LoadBound,
+    Random,
+    Share,
+    WeightedChoice,
+)
 from dnslb.policy.strategies import Strategy
 from policy.making import TTL, backend, choice, pool, service, spread
 
@@ -134,6 +144,14 @@ ENGINE_REFUSES = {
     "negative-ttl": Answer((A,), -1),
     "no-slots": Hash((HashChoice("k", 1, LEAF),), slots=0),
     "prefix-too-long": Hash((HashChoice("k", 1, LEAF),), Prefix(33, 56)),
+    "bound-below-1": Hash((HashChoice("k", 1, LEAF),), bound=LoadBound(0.9)),
+    "bound-without-end": Hash((HashChoice("k", 1, LEAF),), bound=LoadBound(float("inf"))),
+    "bound-among-weight-0": Hash(
+        (HashChoice("k", 1, LEAF),), bound=LoadBound(1.1, (Share("k", 0),))
+    ),
+    "bound-key-of-another-type": Hash(
+        (HashChoice("k", 1, LEAF),), bound=LoadBound(1.1, (Share(1, 1),))
+    ),
     "key-of-another-type": Hash((HashChoice(1, 1, LEAF),)),
     "too-many-choices": Random((WeightedChoice(1, LEAF),) * 65_536),
     "too-many-slots": Hash((HashChoice("k", 1, LEAF),), slots=65_537),

@@ -21,7 +21,18 @@ from dnslb.zone.names import from_text
 from dnslb.zone.rdata import rdata_text
 from dnslb.zone.svcb import parameters
 from dnslb.zone.types import AAAA, HTTPS, MX, SRV, SVCB, A
-from policy.making import DOWN, TTL, backend, clients, compiled, host, paths, pool, service
+from policy.making import (
+    DOWN,
+    TTL,
+    backend,
+    clients,
+    compiled,
+    host,
+    no_bound,
+    paths,
+    pool,
+    service,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -131,18 +142,24 @@ FAMILIES = st.sampled_from(["4", "6", "46"])
 
 
 @st.composite
-def bound_pools(draw: st.DrawFn, depth: int = 2, first: int = 0) -> Pool:
+def bound_pools(
+    draw: st.DrawFn,
+    depth: int = 2,
+    first: int = 0,
+    bounds: st.SearchStrategy[float | None] = no_bound,
+) -> Pool:
     """Pools in which the client's network, or order, decides; backends of all kinds of families."""
     members: list[tuple[Any, int]] = []
     for place in range(draw(st.integers(1, 4))):
         number = first * 5 + place + 1
         if depth and draw(st.integers(0, 3)) == 0:
-            made = draw(bound_pools(depth=depth - 1, first=number))
+            made = draw(bound_pools(depth=depth - 1, first=number, bounds=bounds))
         else:
             made = backend(f"b{number}", draw(FAMILIES), pool=f"p{first}")
         members.append((made, draw(st.integers(1, 3))))
     strategy = draw(st.sampled_from(["subnet", "failover"]))
-    return pool(*members, strategy=strategy, name=f"p{first}")
+    bound = draw(bounds) if strategy == "subnet" else None
+    return pool(*members, strategy=strategy, name=f"p{first}", bound=bound)
 
 
 @given(bound_pools(), st.data(), clients, st.integers(1, 3))
