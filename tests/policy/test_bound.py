@@ -18,7 +18,7 @@ from dnslb.engine import slot_owners
 from dnslb.health.standing import ALWAYS_UP, Standing
 from dnslb.policy.plan import Answer, Hash, HashChoice, LoadBound, Share, hash_key
 from dnslb.zone.types import HTTPS
-from policy.making import DOWN, TTL, backend, clients, compiled, names, pool
+from policy.making import DOWN, TTL, backend, compiled, names, pool
 from policy.test_explain import explained
 from policy.test_records import V6_DOWN, addresses, bound_pools, hints
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dnslb.config.model import Pool
-    from dnslb.policy.plan import Node
+    from dnslb.policy.plan import Node, ServicePlan
 
 LEAVES = [Answer((backend(f"b{place}"),), TTL) for place in range(12)]
 
@@ -228,14 +228,30 @@ def test_who_stands_by_serves_the_family_that_nobody_else_has():
     assert {bound_to(plan.aaaa, number) for number in NETWORKS} == {"b"}
 
 
-@given(bound_pools(bounds=st.sampled_from([None, 1.0, 1.1])), st.data(), clients, st.integers(1, 3))
-def test_hints_lead_where_a_and_aaaa_lead(of, data, client, answers):
+def assert_led(plan: ServicePlan, numbers: Iterable[int]) -> None:
+    """Every network finds hints of addresses alone that A and AAAA give it."""
+    for number in numbers:
+        client = ip_address("10.0.0.0") + (number << 8)
+        for family, node in ((Family.IPV4, plan.a), (Family.IPV6, plan.aaaa)):
+            for some in hints(plan.further[HTTPS], client, family):
+                assert some <= addresses(node, client, family)
+
+
+@given(bound_pools(bounds=st.sampled_from([1.0, 1.01])), st.data(), st.integers(1, 3))
+def test_hints_lead_where_a_and_aaaa_lead(of, data, answers):
     verdicts = st.sampled_from([ALWAYS_UP, ALWAYS_UP, DOWN, V6_DOWN])
     standings: dict[object, Standing] = {one.id: data.draw(verdicts) for one in of.backends()}
     plan = compiled(of, standings=standings, answers=answers, declared=[SvcbRecord(HTTPS)])
-    for family, node in ((Family.IPV4, plan.a), (Family.IPV6, plan.aaaa)):
-        for some in hints(plan.further[HTTPS], client, family):
-            assert some <= addresses(node, client, family)
+    assert_led(plan, NETWORKS[::20])
+
+
+@pytest.mark.parametrize("answers", [1, 2])
+def test_hints_of_many_members_lead_there_too(answers):
+    families = ["46", "4", "6", "46", "46"] * 10
+    inner = pool(*map(backend, ["b51", "b52"], ["46", "4"]), name="q", strategy="subnet", bound=1.0)
+    members = [backend(f"b{place}", those) for place, those in enumerate(families, 1)]
+    of = pool(*members, inner, strategy="subnet", bound=1.0)
+    assert_led(compiled(of, answers=answers, declared=[SvcbRecord(HTTPS)]), NETWORKS)
 
 
 def test_who_is_full_to_its_bound_is_told_to_those_who_go_on():
