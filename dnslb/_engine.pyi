@@ -15,7 +15,7 @@ from dnslb.config.model import ServiceId
 from dnslb.policy.plan import ServicePlan
 from dnslb.zone.records import RRset
 
-__all__ = ["Database", "Engine", "NetworkMap", "Records", "__version__"]
+__all__ = ["Database", "Engine", "NetworkMap", "Records", "__version__", "slot_owners"]
 
 __version__: str
 """The version of the package that the extension was built with."""
