@@ -58,7 +58,10 @@ mod _engine {
 }
 
 /// For each slot of a `Hash` the place of the choice that it belongs to.
-#[expect(clippy::needless_pass_by_value, reason = "what Python's lists are read into")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "what Python's lists are read into"
+)]
 #[pyfunction]
 #[pyo3(signature = (slots, choices, factor, among))]
 fn slot_owners(
