@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from functools import reduce
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from operator import add
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnslb.config.model import Family, SvcbRecord
-from dnslb.engine import slot_owners
+from dnslb.engine import network_map, slot_owners
 from dnslb.health.standing import ALWAYS_UP, Standing
-from dnslb.policy.plan import Answer, Hash, HashChoice, LoadBound, Share, hash_key
+from dnslb.policy.join import mapped
+from dnslb.policy.lift import lifted
+from dnslb.policy.plan import Answer, Hash, HashChoice, LoadBound, Network, Share, hash_key
+from dnslb.policy.walk import chances, refusals
 from dnslb.zone.types import HTTPS
 from policy.making import DOWN, TTL, backend, compiled, names, pool
 from policy.test_explain import explained
@@ -267,3 +271,16 @@ def test_who_is_full_to_its_bound_is_told_to_those_who_go_on():
         frozenset({""}),
         frozenset({"", "full to its bound: this network goes on to the next"}),
     }
+
+
+def test_a_plan_that_is_lifted_or_mapped_keeps_its_bound():
+    by = network_map([(ip_network("10.0.0.0/17"), 1)])
+    below = Network(by, (LEAVES[0], LEAVES[1]))
+    ends = [below, *LEAVES[2:8]]
+    shares = [Share(f"k{place}", place % 3 + 1.0) for place in range(len(ends))]
+    root = Hash(tuple(map(HashChoice, *zip(*shares, strict=True), ends)), bound=LoadBound(1.0))
+    for made in (lifted(root), mapped(root, lambda leaf: leaf), lifted(mapped(root, replace))):
+        for number in NETWORKS[::3]:
+            client = ip_address("10.0.0.0") + (number << 8)
+            assert chances(made, client) == chances(root, client)
+            assert refusals(made, client) == refusals(root, client)

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use bounded::LoadBound;
 pub(crate) use hash::Hash;
 pub use hash::SlotCache;
+#[cfg(any(feature = "python", test))]
 pub(crate) use hash::owners;
 pub use leaf::Leaf;
 pub use ranking::Share;
