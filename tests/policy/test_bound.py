@@ -278,7 +278,9 @@ def test_a_plan_that_is_lifted_or_mapped_keeps_its_bound():
     below = Network(by, (LEAVES[0], LEAVES[1]))
     ends = [below, *LEAVES[2:8]]
     shares = [Share(f"k{place}", place % 3 + 1.0) for place in range(len(ends))]
-    root = Hash(tuple(map(HashChoice, *zip(*shares, strict=True), ends)), bound=LoadBound(1.0))
+    root = Hash(
+        tuple(map(HashChoice, *zip(*shares, strict=True), ends)), slots=64, bound=LoadBound(1.0)
+    )
     for made in (lifted(root), mapped(root, lambda leaf: leaf), lifted(mapped(root, replace))):
         for number in NETWORKS[::3]:
             client = ip_address("10.0.0.0") + (number << 8)
