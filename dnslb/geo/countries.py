@@ -47,37 +47,10 @@ COUNTRIES: Final[Mapping[str, str]] = {
 UNION: Final = "EU"
 """Stands among countries for the members of the European Union."""
 
-EUROPEAN_UNION: Final = frozenset(
-    [
-        "AT",
-        "BE",
-        "BG",
-        "CY",
-        "CZ",
-        "DE",
-        "DK",
-        "EE",
-        "ES",
-        "FI",
-        "FR",
-        "GR",
-        "HR",
-        "HU",
-        "IE",
-        "IT",
-        "LT",
-        "LU",
-        "LV",
-        "MT",
-        "NL",
-        "PL",
-        "PT",
-        "RO",
-        "SE",
-        "SI",
-        "SK",
-    ]
-)
+_MEMBERS: Final = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
+
+EUROPEAN_UNION: Final = frozenset(_MEMBERS.split())
+"""The members of the European Union."""
 
 
 def continent_of(country: str) -> str | None:
