@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.files import is_file, is_folder, real
-from dnslb.config.model import Config
+from dnslb.config.model import Config, Geo
 from dnslb.config.problem import Problem, Report, shown
 from dnslb.config.serverfile import read_server_file
+from dnslb.config.steering import check_needs, told_by
 from dnslb.config.zonefile import ZoneRead, origin_of, read_yaml_zone, read_zone_file
 from dnslb.errors import ConfigError, PlanError
 from dnslb.policy.compile import Compiler
@@ -54,7 +55,7 @@ def examine(path: Path) -> Examined:
     report = Report()
     path = Path(path)
     server = read_server_file(path, report)
-    zones = _zones(path, server, report) if server else []
+    zones = _zones(path, server, told_by(server.geo), report) if server else []
     problems = tuple(sorted(report.problems))
     warnings = tuple(sorted(report.warnings))
     if server is None or problems:
@@ -69,6 +70,7 @@ def examine(path: Path) -> Examined:
         log_format=server.log_format,
         settings=server.settings,
         tcp=server.tcp,
+        geo=server.geo or Geo(),
     )
     unsound = tuple(_unsound(config))
     return Examined(None if unsound else config, unsound, warnings)
@@ -91,7 +93,8 @@ def _unsound(config: Config) -> Iterator[Problem]:
                 yield Problem(config.path, 1, 1, str(error))
 
 
-def _zones(path: Path, server: ServerRead, report: Report) -> list[ZoneRead]:
+def _zones(path: Path, server: ServerRead, told: frozenset[str], report: Report) -> list[ZoneRead]:
+    """The zones; `told` are the fields of locations that databases tell."""
     files = list(dict.fromkeys(_files(path.parent, server)))
     found: dict[bytes, ZoneRead] = {}
     origins: dict[bytes, Path] = {}
@@ -99,22 +102,22 @@ def _zones(path: Path, server: ServerRead, report: Report) -> list[ZoneRead]:
     # plain files come last: some are parts of others, and no zones by themselves; of which, a zone
     # that cannot be read does not tell
     broken = False
-    told: dict[Path, Report] = {}
+    parts: dict[Path, Report] = {}
     for file in sorted(files, key=lambda file: file.suffix in MASTER):
         if real(file) in included or (broken and file.suffix in MASTER):
             continue
-        told[file] = Report()
-        origin = origin_of(file, told[file])
+        parts[file] = Report()
+        origin = origin_of(file, parts[file])
         if origin is None:
             continue
         if origin in origins:
-            told[file].problem(
+            parts[file].problem(
                 file, f"zone {to_text(origin)} stands already in {shown(origins[origin])}"
             )
             continue
         origins[origin] = file
         reader = read_zone_file if file.suffix in MASTER else read_yaml_zone
-        read = reader(file, origin, told[file])
+        read = reader(file, origin, parts[file])
         broken = broken or read is None
         if read is not None:
             found[origin] = read
@@ -122,7 +125,8 @@ def _zones(path: Path, server: ServerRead, report: Report) -> list[ZoneRead]:
     # a plain file may be a part of one that comes after it
     found = {origin: read for origin, read in found.items() if real(read.file) not in included}
     _check_nested(found)
-    for file, part in told.items():
+    check_needs((need for read in found.values() for need in read.needs), told)
+    for file, part in parts.items():
         if real(file) not in included:
             report.problems.update(part.problems)
             report.warnings.update(part.warnings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from dnslb.config.conditions import read_conditions
 from dnslb.config.model import Backend, BackendId
 from dnslb.config.suggest import listed
 from dnslb.config.texts import read_addresses, read_name
@@ -13,6 +14,7 @@ from dnslb.zone.names import to_text
 
 if TYPE_CHECKING:
     from dnslb.config.checks import CheckDraft, Checks
+    from dnslb.config.conditions import Conditions
     from dnslb.config.shapes import MemberShape, PoolShape, ZoneShape
     from dnslb.config.spot import Spot
     from dnslb.config.validate import Shaped
@@ -22,8 +24,6 @@ __all__ = ["WHEN_DOWN", "MemberDraft", "Members"]
 WHEN_DOWN: Final = "when_down"
 """The name of the backend that a service's `when_down` makes; no member can have it."""
 
-CONDITIONS: Final = ("network", "continent", "country", "subdivision", "city", "asn")
-
 
 @dataclass(slots=True)
 class MemberDraft:
@@ -32,6 +32,13 @@ class MemberDraft:
     of: Backend | str | None  # a pool's name; None: its problem is told
     weight: int
     spot: Spot
+    shape: MemberShape
+    conditions: Conditions | None  # None: their problem is told
+
+    @property
+    def name(self) -> str:
+        """The member's name in its pool."""
+        return self.of.id.name if isinstance(self.of, Backend) else self.of or ""
 
 
 class Members:
@@ -51,7 +58,6 @@ class Members:
         names: set[str] = set()
         for index, member in items(shape.members):
             here = spot.at("members", index)
-            self._check_conditions(member, here)
             of = self._of(pool, member, here, check)
             name = of.id.name if isinstance(of, Backend) else of
             if name and name in names:
@@ -63,15 +69,8 @@ class Members:
             elif name:
                 names.add(name)
             weight = 1 if member.weight is None else member.weight
-            drafts.append(MemberDraft(of, weight, here))
+            drafts.append(MemberDraft(of, weight, here, member, read_conditions(member, here)))
         return drafts
-
-    def _check_conditions(self, member: MemberShape, spot: Spot) -> None:
-        found = [key for key in CONDITIONS if key in member.model_fields_set]
-        if found:
-            spot.at(found[0]).on_key().problem(
-                f"steering by {listed(found)} is not in this version; remove it"
-            )
 
     def _of(
         self, pool: str, member: MemberShape, spot: Spot, check: CheckDraft | None

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.graph import loops, ordered
-from dnslb.config.model import Backend, Member, Pool, Prefix
-from dnslb.config.suggest import listed, unknown
+from dnslb.config.model import EVERYBODY, Backend, Member, Pool, Prefix
+from dnslb.config.steering import DEFAULT_STRATEGY, check_locations, check_steering, needs
+from dnslb.config.suggest import unknown
 from dnslb.policy.strategies import NAMES, find
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dnslb.config.members import MemberDraft, Members
     from dnslb.config.shapes import PoolShape
     from dnslb.config.spot import Spot
+    from dnslb.config.steering import Need
     from dnslb.policy.strategies import Strategy
 
 __all__ = ["MAX_NESTING", "PoolDraft", "Pools"]
@@ -24,8 +26,6 @@ __all__ = ["MAX_NESTING", "PoolDraft", "Pools"]
 MAX_NESTING: Final = 8
 """How deep pools may nest, the first included: plans take 16 levels, and strategies of one's own
 may need more than one each."""
-
-LATER: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(slots=True)
@@ -58,22 +58,28 @@ class Pools:
         """Take a pool in; its members are looked at, its references not yet."""
         shape, spot = draft.shape, draft.spot
         check = self._checks.of_pool(shape.check, spot.at("check"))
-        draft.strategy = _strategy(shape.strategy or "round-robin", spot.at("strategy"))
+        draft.strategy = _strategy(shape.strategy or DEFAULT_STRATEGY, spot.at("strategy"))
         draft.members = self._members.read(draft.name, shape, spot, check)
         if not draft.members and not draft.damaged:
             spot.problem('has no members; list them under "members"')
         if not draft.damaged:
             self._check_counts(draft)
             self._check_bound(draft)
+        check_steering(draft)
         self._drafts[draft.name] = draft
 
     def has(self, name: str) -> bool:
         """Whether a pool is called so."""
         return name in self._drafts
 
+    def needs(self) -> list[Need]:
+        """What the pools need databases of locations for."""
+        return [need for draft in self._drafts.values() for need in needs(draft)]
+
     def resolve(self, known: Iterable[str]) -> dict[str, Pool]:
         """All pools, those that others refer to first; `known` are the names that are no typos."""
         self._check_refs({*known, *self._drafts})
+        check_locations(self._drafts)
         edges = {
             name: [ref for ref in draft.refs if ref in self._drafts]
             for name, draft in self._drafts.items()
@@ -140,26 +146,37 @@ class Pools:
         for member in draft.members:
             of = member.of if isinstance(member.of, Backend) else pools.get(member.of or "")
             if of is not None:
-                members.append(Member(of, member.weight))
+                members.append(_member(member, of))
         shape = draft.shape
         default = Prefix()
         prefix = shape.prefix
         return Pool(
             zone=self._zone,
             name=draft.name,
-            strategy=draft.strategy or find("round-robin"),
+            strategy=draft.strategy or find(DEFAULT_STRATEGY),
             members=tuple(members),
             min_up=shape.min_up or 1,
             prefix=Prefix(prefix.v4 or default.v4, prefix.v6 or default.v6) if prefix else default,
             location=shape.location,
             bound=shape.bound,
+            bias=shape.bias or 0,
         )
 
 
+def _member(draft: MemberDraft, of: Backend | Pool) -> Member:
+    location, bias = (of.location, of.bias) if isinstance(of, Pool) else (None, 0)
+    shape, conditions = draft.shape, draft.conditions
+    return Member(
+        of,
+        draft.weight,
+        rule=conditions.rule if conditions else EVERYBODY,
+        location=location if shape.location is None else shape.location,
+        bias=bias if shape.bias is None else shape.bias,
+    )
+
+
 def _strategy(name: str, spot: Spot) -> Strategy | None:
-    if name in LATER:
-        spot.problem(f"the strategy {name} is not in this version; there are {listed(NAMES)}")
-    elif ":" not in name and name not in NAMES:
+    if ":" not in name and name not in NAMES:
         spot.problem(unknown("strategy", name, NAMES, more=", or your own as package.module:Class"))
     else:
         try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field, Tag
 
-from dnslb.config.model import Network, Prefix, RateLimit, Rates
+from dnslb.config.model import Prefix, RateLimit, Rates
+from dnslb.config.networks import read_networks
 from dnslb.config.shapes import PrefixShape, mapping_or_word
-from dnslb.config.values import Burst, Shape, Texts, items, one_of, whole
+from dnslb.config.values import Burst, Shape, Texts, one_of, whole
 
 if TYPE_CHECKING:
     from dnslb.config.spot import Spot
@@ -81,7 +81,7 @@ def read_rate_limit(shape: str | RateLimitShape | None, spot: Spot) -> RateLimit
     limit = RateLimit(
         log_only=shape.mode == "log-only",
         rates=_rates(shape, spot),
-        exempt=_exempt(shape, spot.at("exempt")),
+        exempt=read_networks(shape.exempt, spot.at("exempt")),
     )
     if shape.burst is not None:
         limit = replace(limit, burst=shape.burst)
@@ -105,21 +105,3 @@ def _rates(shape: RateLimitShape, spot: Spot) -> Rates:
     if total < most:
         spot.at("total").problem(f"is below the rate of a single class, {most}; write it or more")
     return Rates(**classes, total=total)
-
-
-def _exempt(shape: RateLimitShape, spot: Spot) -> tuple[Network, ...]:
-    found: dict[Network, None] = {}
-    for index, text in items(shape.exempt):
-        try:
-            network = ip_network(text, strict=False)
-        except ValueError:
-            spot.at(index).problem(
-                f'"{text}" is no network; write 192.0.2.0/24, 2001:db8::/32 or an address'
-            )
-            continue
-        if network.network_address != ip_network(text.partition("/")[0]).network_address:
-            spot.at(index).problem(f'"{text}" has bits beyond its prefix; write {network}')
-        elif network in found:
-            spot.at(index).problem(f"{network} stands twice")
-        found[network] = None
-    return tuple(found)

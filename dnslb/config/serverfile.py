@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 from pydantic import Field, Tag
 
 from dnslb.config.files import read_text
-from dnslb.config.model import DEFAULT_LISTEN, Listen, Settings, Tcp
+from dnslb.config.geo import GeoShape, read_geo
+from dnslb.config.model import DEFAULT_LISTEN, Geo, Listen, Settings, Tcp
 from dnslb.config.settings import SettingsShape, read_settings
 from dnslb.config.shapes import mapping_or_word
 from dnslb.config.spot import Spot
@@ -52,13 +53,6 @@ class ApiShape(Shape):
     )
 
 
-class GeoShape(Shape):
-    """Databases for steering by location; not in this version."""
-
-    city: Text | None = Field(default=None, description="A MaxMind-format database of cities.")
-    asn: Text | None = Field(default=None, description="A MaxMind-format database of AS numbers.")
-
-
 class LogShape(Shape):
     """What is logged, and how."""
 
@@ -90,7 +84,9 @@ class ServerShape(SettingsShape):
         ]
         | None
     ) = Field(default=None, description="The REST API, or off; not in this version.")
-    geo: GeoShape | None = Field(default=None, description="Not in this version.")
+    geo: GeoShape | None = Field(
+        default=None, description="Databases that tell where addresses are."
+    )
     state: Text | None = Field(
         default=None,
         description="Folder of what survives a restart, default .dnslb; not in this version.",
@@ -111,6 +107,7 @@ class ServerRead:
     zones: list[tuple[str, Spot]] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
     tcp: Tcp = field(default_factory=Tcp)
+    geo: Geo | None = field(default_factory=Geo)  # None: its problem is told
 
 
 def read_server_file(file: Path, report: Report) -> ServerRead | None:
@@ -128,7 +125,8 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
         report.problem(file, str(error), error.line, error.column)
         return None
     spot = Spot(report, file, node)
-    shape = read_shape(ServerShape, spot, may_be_empty=frozenset()).value
+    shaped = read_shape(ServerShape, spot, may_be_empty=frozenset())
+    shape = shaped.value
     result = ServerRead()
     if shape.listen:
         result.listen = _listens(shape, spot.at("listen"))
@@ -137,8 +135,7 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
     if isinstance(shape.api, ApiShape):
         _check_api(shape.api, spot.at("api"))
         spot.at("api").on_key().warning("the API is not in this version; nothing listens there")
-    if shape.geo is not None:
-        spot.at("geo").on_key().warning("steering by location is not in this version")
+    result.geo = None if shaped.damaged("geo") else read_geo(shape.geo, spot.at("geo"))
     if shape.log:
         result.log_level = cast("Literal['info']", shape.log.level or result.log_level)
         result.log_format = cast("Literal['text']", shape.log.format or result.log_format)

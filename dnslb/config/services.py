@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = ["ServiceDraft", "read_services", "resolved"]
 
-INLINE: Final = ("strategy", "check", "members", "min_up", "prefix", "bound", "location")
+INLINE: Final = (
+    "strategy",
+    "check",
+    "members",
+    "min_up",
+    "prefix",
+    "bound",
+    "location",
+    "bias",
+)
 """The keys of a pool that a service may carry itself."""
 
 

@@ -1,4 +1,4 @@
-"""How answers look in general: `udp_payload`, `identity`, `cookies`, `rrl` of the server's file."""
+"""How answers look in general: `udp_payload`, `identity`, `cookies`, `ecs`, `rrl` of the server."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from pydantic import Field, Tag
 
 from dnslb.config.files import read_text
 from dnslb.config.model import Cookies, Settings
+from dnslb.config.networks import read_networks
 from dnslb.config.ratelimit import RateLimitKey, read_rate_limit
 from dnslb.config.shapes import mapping_or_word
 from dnslb.config.spot import Spot
-from dnslb.config.values import Flag, Shape, Text, one_of, whole
+from dnslb.config.values import Flag, Shape, Text, Texts, one_of, whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,16 @@ class CookiesShape(Shape):
     )
 
 
+class EcsShape(Shape):
+    """EDNS Client Subnet (RFC 7871)."""
+
+    trust: Texts | None = Field(
+        default=None,
+        description="Resolvers whose ECS says where the client is: 192.0.2.0/24, 2001:db8::/32; "
+        "default all.",
+    )
+
+
 class SettingsShape(Shape):
     """The keys of dnslb.yaml that say how answers look in general."""
 
@@ -79,6 +90,18 @@ class SettingsShape(Shape):
     rrl: RateLimitKey | None = Field(
         default=None, description="Response-rate limiting: on, log-only or a mapping; default off."
     )
+    ecs: (
+        Annotated[
+            Annotated[str, one_of("on", "off"), Tag("(word)")]
+            | Annotated[EcsShape, Tag("(mapping)")],
+            mapping_or_word,
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Whether the client's network that a resolver tells (ECS) decides, or its own "
+        "address; or a mapping; default on.",
+    )
 
 
 def read_settings(shape: SettingsShape, spot: Spot) -> Settings:
@@ -99,6 +122,11 @@ def read_settings(shape: SettingsShape, spot: Spot) -> Settings:
         file = shape.cookies.secret_file
         secrets = () if file is None else _secrets(file, spot.at("cookies", "secret_file"))
         settings = replace(settings, cookies=Cookies(secrets, bool(shape.cookies.required)))
+    if shape.ecs == "off":
+        settings = replace(settings, ecs_trust=())
+    elif isinstance(shape.ecs, EcsShape) and shape.ecs.trust is not None:
+        trust = read_networks(shape.ecs.trust, spot.at("ecs", "trust"))
+        settings = replace(settings, ecs_trust=trust)
     return replace(settings, rrl=read_rate_limit(shape.rrl, spot.at("rrl")))
 
 

@@ -9,7 +9,15 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
+from dnslb.config.places import (  # noqa: TC001 # pydantic looks at them
+    Asns,
+    Cities,
+    Continents,
+    Countries,
+    Subdivisions,
+)
 from dnslb.config.values import (
+    Bias,
     Count,
     Factor,
     Flag,
@@ -170,12 +178,37 @@ class MemberShape(Shape):
     check: CheckRef | None = Field(
         default=None, description="A check's name, `none`, or keys that override the pool's check."
     )
-    network: Any = Field(default=None, description="Steering by location; not in this version.")
-    continent: Any = Field(default=None, description="Steering by location; not in this version.")
-    country: Any = Field(default=None, description="Steering by location; not in this version.")
-    subdivision: Any = Field(default=None, description="Steering by location; not in this version.")
-    city: Any = Field(default=None, description="Steering by location; not in this version.")
-    asn: Any = Field(default=None, description="Steering by location; not in this version.")
+    network: Texts | None = Field(
+        default=None,
+        description="With geo, clients in these networks, as 192.0.2.0/24.",
+    )
+    continent: Continents | None = Field(
+        default=None, description="With geo, clients on these continents: EU is Europe."
+    )
+    country: Countries | None = Field(
+        default=None, description="With geo, clients in these countries: DE; EU is the Union."
+    )
+    subdivision: Subdivisions | None = Field(
+        default=None, description="With geo, clients in these parts of countries: US-CA."
+    )
+    city: Cities | None = Field(
+        default=None, description="With geo, clients in these cities: English name or GeoNames id."
+    )
+    asn: Asns | None = Field(
+        default=None, description="With geo, clients of these AS numbers: 64496 or AS64496."
+    )
+    unknown: Flag | None = Field(
+        default=None,
+        description="With geo and nearest, clients whose location no database knows.",
+    )
+    location: Location | None = Field(
+        default=None,
+        description="[latitude, longitude] in degrees; default that of the pool it refers to.",
+    )
+    bias: Bias | None = Field(
+        default=None,
+        description="With nearest, above 0 it seems nearer, below 0 farther; default the pool's.",
+    )
 
 
 class PrefixShape(Shape):
@@ -191,7 +224,7 @@ class PoolShape(Shape):
     strategy: StrategyName | None = Field(
         default=None,
         description="weighted, round-robin (default), least-load, subnet, failover, fastest, all, "
-        "or your own as package.module:Class.",
+        "geo, nearest, or your own as package.module:Class.",
     )
     check: CheckRef | None = Field(
         default=None, description="The members' check: a name, or written in place; default none."
@@ -209,6 +242,10 @@ class PoolShape(Shape):
         "may have, as in 1.1; default no bound.",
     )
     location: Location | None = Field(default=None, description="[latitude, longitude] in degrees.")
+    bias: Bias | None = Field(
+        default=None,
+        description="For the strategy nearest above: -99 to 99, above 0 it seems nearer.",
+    )
 
 
 class WhenDownShape(Shape):

@@ -6,6 +6,7 @@ number. Every message says what the value has to be.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BROKEN",
+    "Bias",
     "Burst",
     "Count",
     "Factor",
     "Flag",
     "Interval",
     "Location",
+    "MaxAge",
     "Name",
     "Patience",
     "Port",
@@ -39,6 +42,8 @@ __all__ = [
     "Timeout",
     "Ttl",
     "Weight",
+    "as_list",
+    "as_text",
     "duration",
     "items",
     "kept",
@@ -102,7 +107,8 @@ def wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("value", "{text}", {"text": message})
 
 
-def _text(value: Any) -> Any:
+def as_text(value: Any) -> str:
+    """Text with something in it; raises for all else."""
     if not isinstance(value, str):
         raise PydanticCustomError("text", "must be text")
     if not value.strip():
@@ -111,7 +117,7 @@ def _text(value: Any) -> Any:
 
 
 def _name(value: Any) -> Any:
-    if not _NAME.fullmatch(_text(value)):
+    if not _NAME.fullmatch(as_text(value)):
         raise wrong("must be a name without spaces and none of / * ? [ ]")
     return value
 
@@ -122,7 +128,8 @@ def _flag(value: Any) -> Any:
     return value
 
 
-def _listed(value: Any) -> Any:
+def as_list(value: Any) -> Any:
+    """A list as it is, a single value as a list of it; raises for an empty list."""
     if value == []:
         raise wrong("must not be an empty list; write a value, or remove the key")
     return value if isinstance(value, list) else [value]
@@ -151,7 +158,7 @@ def one_of(*words: str) -> Rule:
         if isinstance(value, bool | int | float):
             value = str(value).lower()  # as it is written; to quote it would not help
         if value not in words:
-            raise wrong(unknown("word", str(_text(value)), words))
+            raise wrong(unknown("word", str(as_text(value)), words))
         return value
 
     return Rule(check, {"type": "string", "enum": list(words)})
@@ -195,6 +202,12 @@ def _ttl(value: Any) -> int:
     return value
 
 
+def _max_age(value: Any) -> float:
+    return (
+        math.inf if value == "off" else _between(3600, 3650 * 86_400, "1h to 3650d, or off")(value)
+    )
+
+
 def _location(value: Any) -> tuple[float, float]:
     numbers = (
         isinstance(value, list)
@@ -229,16 +242,16 @@ def _status(value: Any) -> tuple[int, int]:
 _DURATION_SCHEMA: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"}
 _TEXT_SCHEMA: Final = {"type": "string", "minLength": 1}
 
-Text = Annotated[str, Rule(_text, _TEXT_SCHEMA)]
+Text = Annotated[str, Rule(as_text, _TEXT_SCHEMA)]
 Name = Annotated[str, Rule(_name, _TEXT_SCHEMA)]
 StrategyName = Annotated[
     str,
-    Rule(_text, {"anyOf": [{"enum": list(NAMES)}, {"type": "string", "pattern": ":"}]}),
+    Rule(as_text, {"anyOf": [{"enum": list(NAMES)}, {"type": "string", "pattern": ":"}]}),
 ]
 Flag = Annotated[bool, Rule(_flag, {"type": "boolean"})]
 Texts = Annotated[
     list[Annotated[Text, kept]],
-    Rule(_listed, {"anyOf": [_TEXT_SCHEMA, {"type": "array", "items": _TEXT_SCHEMA}]}),
+    Rule(as_list, {"anyOf": [_TEXT_SCHEMA, {"type": "array", "items": _TEXT_SCHEMA}]}),
 ]
 """One text or a list of them."""
 
@@ -247,6 +260,7 @@ Patience = Annotated[float, Rule(_between(0.1, 3600, "100ms to 1h"), _DURATION_S
 """How long a client may take."""
 
 Timeout = Annotated[float, Rule(_between(0.01, 3600, "10ms to 1h"), _DURATION_SCHEMA)]
+MaxAge = Annotated[float, Rule(_max_age, {"anyOf": [{"enum": ["off"]}, _DURATION_SCHEMA]})]
 Burst = Annotated[float, Rule(_between(1, 60, "1s to 60s"), _DURATION_SCHEMA)]
 Ttl = Annotated[
     int,
@@ -271,4 +285,5 @@ Statuses = Annotated[
 
 Count = Annotated[int, whole(1, 100)]
 Weight = Annotated[int, whole(0, 1_000_000)]
+Bias = Annotated[int, whole(-99, 99)]
 Port = Annotated[int, whole(1, 65_535)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.checks import Checks
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dnslb.config.model import Pool, Service
     from dnslb.config.problem import Problem, Report
     from dnslb.config.services import ServiceDraft
+    from dnslb.config.steering import Need
     from dnslb.config.validate import Shaped
 
 __all__ = ["ZoneRead", "origin_of", "read_tree", "read_yaml_zone", "read_zone_file"]
@@ -48,6 +49,7 @@ class ZoneRead:
     zone: Zone
     content: Content
     included: list[Path]  # the master files that are parts of it
+    needs: list[Need] = field(default_factory=list)  # of databases of locations
 
 
 def origin_of(file: Path, report: Report) -> bytes | None:
@@ -96,7 +98,7 @@ class _YamlZone:
         self._before = before
 
     def read(self) -> ZoneRead:
-        drafts, services, pools = self._services()
+        drafts, services, pools, needs = self._services()
         nameservers = self._nameservers()
         content = Content(self._origin, self._spot.report, self._spot.file)
         static = read_records(self._shape, self._spot, self._origin, self._ttl)
@@ -118,9 +120,11 @@ class _YamlZone:
         spot = self._spot.at("soa")
         content.add(make_soa(self._shape.soa, spot, self._origin, primary, self._ttl, serial))
         zone = Zone(self._name, content.records, services, pools)
-        return ZoneRead(self._spot.file, self._origin, zone, content, content.files)
+        return ZoneRead(self._spot.file, self._origin, zone, content, content.files, needs)
 
-    def _services(self) -> tuple[list[ServiceDraft], dict[str, Service], dict[str, Pool]]:
+    def _services(
+        self,
+    ) -> tuple[list[ServiceDraft], dict[str, Service], dict[str, Pool], list[Need]]:
         shaped, spot = self._shaped, self._spot
         checks = Checks(shaped, spot.at("checks"))
         members = Members(self._name, self._origin, checks, shaped)
@@ -135,7 +139,7 @@ class _YamlZone:
         if not spot.report.problems.keys() - self._before:
             checks.tell_unused()
             pools.tell_unused(name for draft in drafts for name in draft.refs)
-        return drafts, services, built
+        return drafts, services, built, pools.needs()
 
     def _nameservers(self) -> list[Placed]:
         found = read_nameservers(self._shape, self._spot, self._origin, self._ttl)

@@ -30,6 +30,13 @@ def look(folder: Path, zone: str, **files: str) -> Examined:
     return examine(write(folder, {ZONE: zone, **files}))
 
 
+def databases(folder: Path) -> str:
+    """The text of a dnslb.yaml that names databases, which are put into `folder`."""
+    for name in ("city.mmdb", "asn.mmdb"):
+        (folder / name).touch()
+    return "geo: {city: city.mmdb, asn: asn.mmdb}\n"
+
+
 def lines(examined: Examined, file: str = ZONE) -> list[str]:
     """What is wrong with one file, without the file's name."""
     start = f"{file}:"
@@ -57,6 +64,6 @@ def good(folder: Path, zone: str, server: str = "") -> Config:
     return config
 
 
-def good_zone(folder: Path, zone: str) -> Zone:
+def good_zone(folder: Path, zone: str, server: str = "") -> Zone:
     """The zone example.com, which has to be fine."""
-    return good(folder, zone).zones["example.com."]
+    return good(folder, zone, server).zones["example.com."]

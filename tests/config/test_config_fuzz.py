@@ -79,11 +79,56 @@ def survives(name: str, content: bytes) -> None:
 @example(b'include: ["a\\0b"]\nnameservers: [x.]')
 @example(b"checks: {a: {type: https, tls: {ca_file: '/'}}}")
 @example(b"pools: {a: {members: [{pool: ''}]}}")
+@example(
+    b"pools: {a: {strategy: geo, members: [{country: [[]], subdivision: ['-'], unknown: true}]}}"
+)
+@example(b"pools: {a: {strategy: geo, members: [{network: ['::%1/64', '::1%x', '1/1/1', '\\0']}]}}")
 def test_zone_files(content):
     survives(ZONE, content)
 
 
-@given(st.one_of(st.binary(max_size=300), values.map(lambda text: f"zones: {text}".encode())))
+member = st.dictionaries(
+    st.sampled_from(["network", "continent", "country", "subdivision", "city", "asn", "unknown",
+                     "location", "bias", "weight", "pool"]),
+    st.one_of(
+        values,
+        st.lists(
+            st.sampled_from(["EU", "DE", "US", "US-CA", "CA", "California", "10.0.0.0/8", "64496",
+                             "10.1.0.0/16", "AS64496", "true", "[1, 2]", "0", "uk", "Europe"]),
+            max_size=3,
+        ).map(lambda items: f"[{', '.join(items)}]" if len(items) != 1 else items[0]),
+    ),
+    max_size=4,
+)  # fmt: skip
+steered = st.tuples(st.sampled_from(["geo", "nearest", "weighted"]), st.lists(member, max_size=4))
+
+
+@given(steered)
+@settings(max_examples=200)
+def test_pools_that_steer(pool):
+    strategy, members = pool
+    written = ", ".join(
+        "{"
+        + ", ".join(f"{key}: {value}" for key, value in {"address": f"192.0.2.{at}", **one}.items())
+        + "}"
+        for at, one in enumerate(members)
+    )
+    zone = f"nameservers: [x.]\nservices: {{w: {{strategy: {strategy}, members: [{written}]}}}}\n"
+    survives(ZONE, zone.encode())
+
+
+server_keys = st.sampled_from(["zones", "geo", "ecs", "rrl", "cookies", "tcp"])
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=300),
+        st.tuples(server_keys, values).map(lambda pair: f"{pair[0]}: {pair[1]}".encode()),
+    )
+)
+@example(b"geo: {city: '\\0', asn: '', max_age: off}")
+@example(b'geo: {city: "\\0", asn: /dev/null}')
+@example(b"ecs: {trust: ['', '::/0', 0.0.0.0/0, 1]}")
 @example(b"zones: ['']")
 @example(b'zones: "a\\0b"')
 @example(b"zones: /dev/null")

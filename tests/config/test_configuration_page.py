@@ -6,13 +6,12 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from configs import NS, lines, look
+from configs import NS, databases, lines, look
 
 from dnslb.config.schema import schema
 from dnslb.zone.readers import READERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
-CONDITIONS = {"network", "continent", "country", "subdivision", "city", "asn"}  # for later
 
 
 def keys() -> set[str]:
@@ -21,7 +20,7 @@ def keys() -> set[str]:
         made = schema(kind)
         for shape in [made, *made["$defs"].values()]:
             found |= set(shape.get("properties", {}))
-    return found - CONDITIONS
+    return found
 
 
 @pytest.mark.parametrize("key", sorted(keys()))
@@ -37,3 +36,12 @@ def test_every_type_is_there():
 def test_the_records_shown_are_right(tmp_path):
     section = PAGE.partition("### records\n")[2].partition("Under each owner")[0]
     assert lines(look(tmp_path, NS + textwrap.dedent(section).lstrip("\n"))) == []
+
+
+def test_the_conditions_shown_are_right(tmp_path):
+    section = PAGE.partition("#### Whose first choice a member is\n")[2].partition("The members")[0]
+    names = ("office", "california", "america", "europe", "asia", "everywhere")
+    pools = "".join(f"  {name}: {{members: [{{address: 192.0.2.1}}]}}\n" for name in names)
+    zone = NS + textwrap.dedent(section).lstrip("\n").rstrip() + "\n" + pools
+    examined = look(tmp_path, zone, **{"dnslb.yaml": databases(tmp_path)})
+    assert lines(examined) == []

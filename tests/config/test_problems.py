@@ -6,6 +6,8 @@
     the zone file, below a line `nameservers: [ns.example.net.]`; with `(alone)` behind the name
     there is no such line
     !! line:column: what is told, in this order, and nothing else; nothing for a name in `-fine`
+
+Those of `steering.txt` have databases of locations, the others have none.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from configs import NS, ZONE, look
+from configs import NS, ZONE, databases, look
 
 ALONE = " (alone)"
 FINE = "-fine"
@@ -53,7 +55,8 @@ def test_there_are_cases():
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.removesuffix(ALONE))
 def test_case(tmp_path, monkeypatch, case):
     monkeypatch.chdir(tmp_path)
-    examined = look(tmp_path, "\n".join(case.zone) + "\n")
+    server = databases(tmp_path) if case.name.startswith("steering-") else ""
+    examined = look(tmp_path, "\n".join(case.zone) + "\n", **{"dnslb.yaml": server})
     told = [(problem, str(problem)) for problem in examined.problems]
     told += [(warning, warning.as_warning()) for warning in examined.warnings]
     assert [line.removeprefix(f"{ZONE}:") for _, line in sorted(told)] == case.told

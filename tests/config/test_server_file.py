@@ -158,13 +158,3 @@ def test_problems(tmp_path, monkeypatch, server, expected):
     monkeypatch.chdir(tmp_path)
     examined = examine(write(tmp_path, {"dnslb.yaml": f"{server}\n", ZONE: NS}))
     assert lines(examined, "dnslb.yaml") == expected
-
-
-def test_geo_is_for_later(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    server = "geo: {city: c.mmdb, asn: a.mmdb}\n"
-    examined = examine(write(tmp_path, {"dnslb.yaml": server, ZONE: NS}))
-    assert examined.problems == ()
-    assert warned(examined, "dnslb.yaml") == [
-        "1:1: geo: steering by location is not in this version"
-    ]
