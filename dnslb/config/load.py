@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.files import is_file, is_folder, real
-from dnslb.config.model import Config, Geo
+from dnslb.config.model import Config
 from dnslb.config.problem import Problem, Report, shown
 from dnslb.config.serverfile import read_server_file
 from dnslb.config.steering import check_needs, told_by
 from dnslb.config.zonefile import ZoneRead, origin_of, read_yaml_zone, read_zone_file
 from dnslb.errors import ConfigError, PlanError
+from dnslb.geo.atlas import EMPTY
 from dnslb.policy.compile import Compiler
 from dnslb.policy.strategies import BUILT_IN
 from dnslb.zone.names import ancestors, to_text
@@ -55,7 +56,7 @@ def examine(path: Path) -> Examined:
     report = Report()
     path = Path(path)
     server = read_server_file(path, report)
-    zones = _zones(path, server, told_by(server.geo), report) if server else []
+    zones = _zones(path, server, told_by(server.atlas), report) if server else []
     problems = tuple(sorted(report.problems))
     warnings = tuple(sorted(report.warnings))
     if server is None or problems:
@@ -70,7 +71,8 @@ def examine(path: Path) -> Examined:
         log_format=server.log_format,
         settings=server.settings,
         tcp=server.tcp,
-        geo=server.geo or Geo(),
+        geo=server.geo,
+        atlas=server.atlas or EMPTY,
     )
     unsound = tuple(_unsound(config))
     return Examined(None if unsound else config, unsound, warnings)
@@ -82,7 +84,7 @@ def _unsound(config: Config) -> Iterator[Problem]:
     pools = [pool for zone in config.zones.values() for pool in zone.pools.values()]
     if all(id(pool.strategy) in built_in for pool in pools):
         return
-    compiler = Compiler({})
+    compiler = Compiler({}, config.atlas)
     told = set()
     for service in config.services():
         try:

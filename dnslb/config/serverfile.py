@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 from pydantic import Field, Tag
 
 from dnslb.config.files import read_text
-from dnslb.config.geo import GeoShape, read_geo
+from dnslb.config.geo import GeoShape, age_warnings, read_atlas, read_geo
 from dnslb.config.model import DEFAULT_LISTEN, Geo, Listen, Settings, Tcp
 from dnslb.config.settings import SettingsShape, read_settings
 from dnslb.config.shapes import mapping_or_word
@@ -19,11 +20,13 @@ from dnslb.config.tcp import TcpShape, read_tcp
 from dnslb.config.tree import YamlError, parse
 from dnslb.config.validate import read_shape
 from dnslb.config.values import Rule, Shape, Text, Texts, items, one_of, wrong
+from dnslb.geo.atlas import EMPTY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dnslb.config.problem import Report
+    from dnslb.geo.atlas import Atlas
 
 __all__ = ["ServerRead", "ServerShape", "listen_of", "read_server_file"]
 
@@ -107,7 +110,8 @@ class ServerRead:
     zones: list[tuple[str, Spot]] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
     tcp: Tcp = field(default_factory=Tcp)
-    geo: Geo | None = field(default_factory=Geo)  # None: its problem is told
+    geo: Geo = field(default_factory=Geo)
+    atlas: Atlas | None = EMPTY  # None: its problem is told
 
 
 def read_server_file(file: Path, report: Report) -> ServerRead | None:
@@ -135,7 +139,10 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
     if isinstance(shape.api, ApiShape):
         _check_api(shape.api, spot.at("api"))
         spot.at("api").on_key().warning("the API is not in this version; nothing listens there")
-    result.geo = None if shaped.damaged("geo") else read_geo(shape.geo, spot.at("geo"))
+    result.geo = read_geo(shape.geo, spot.at("geo"))
+    result.atlas = None if shaped.damaged("geo") else read_atlas(result.geo, spot.at("geo"))
+    for key, warning in age_warnings(result.geo, result.atlas or EMPTY, time.time()):
+        spot.at("geo", key).warning(warning)
     if shape.log:
         result.log_level = cast("Literal['info']", shape.log.level or result.log_level)
         result.log_format = cast("Literal['text']", shape.log.format or result.log_format)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from dnslb.config.members import MemberDraft
-    from dnslb.config.model import Geo
     from dnslb.config.pools import PoolDraft
     from dnslb.config.spot import Spot
+    from dnslb.geo.atlas import Atlas
 
 __all__ = [
     "DEFAULT_STRATEGY",
@@ -45,11 +45,6 @@ _NEEDS: Final[Mapping[str, tuple[frozenset[str], str, str]]] = {
     "subdivision": (frozenset({"subdivisions"}), "subdivisions", "city"),
     "city": (frozenset({"city", "city_id"}), "cities", "city"),
     "asn": (frozenset({"asn"}), "AS numbers", "asn"),
-    "unknown": (
-        frozenset({"continent", "country", "subdivisions", "city", "asn", "latitude"}),
-        "locations",
-        "city",
-    ),
     "nearest": (frozenset({"latitude"}), "coordinates", "city"),
 }
 """What conditions, and the strategy `nearest`, have to be told by databases."""
@@ -57,13 +52,11 @@ _NEEDS: Final[Mapping[str, tuple[frozenset[str], str, str]]] = {
 EVERYTHING: Final = frozenset().union(*(fields for fields, _, _ in _NEEDS.values()))
 
 
-def told_by(geo: Geo | None) -> frozenset[str]:
-    """The fields of locations that databases tell; None: what is wrong with them is told.
-
-    They are not opened here. Any file may have any layout, so one of them may tell everything.
-    """
-    named = geo is None or geo.city is not None or geo.asn is not None
-    return EVERYTHING if named else frozenset()
+def told_by(atlas: Atlas | None) -> frozenset[str]:
+    """The fields of locations that databases tell; None: what is wrong with them is told."""
+    if atlas is None:
+        return EVERYTHING
+    return frozenset().union(*(database.fields for database in atlas.databases))
 
 
 def check_needs(found: Iterable[Need], told: frozenset[str]) -> None:

@@ -6,6 +6,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dnslb.config.problem import shown
 from dnslb.engine import read_database
 from dnslb.errors import DatabaseError
 
@@ -62,10 +63,10 @@ def open_database(path: Path) -> Opened:
             return opened
         opened = Opened(path, signature, read_database(path))
         if signature_of(path) != signature:
-            raise DatabaseError(f"{path}: the file changed while it was read; try again")
+            raise DatabaseError(f"{shown(path)}: the file changed while it was read; try again")
     except OSError as error:
-        raise DatabaseError(f"{path}: {error.strerror or error}") from error
+        raise DatabaseError(f"{shown(path)}: {error.strerror or error}") from error
     except ValueError as error:
-        raise DatabaseError(f"{path}: {error}; put a whole file in its place") from error
+        raise DatabaseError(f"{shown(path)}: {error}; put a whole file in its place") from error
     _opened[path, signature] = opened
     return opened

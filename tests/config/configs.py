@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnslb.config.load import examine, load
+from geo.databases import asn, city
+from geo.databases import write as write_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,9 +34,10 @@ def look(folder: Path, zone: str, **files: str) -> Examined:
 
 def databases(folder: Path) -> str:
     """The text of a dnslb.yaml that names databases, which are put into `folder`."""
-    for name in ("city.mmdb", "asn.mmdb"):
-        (folder / name).touch()
-    return "geo: {city: city.mmdb, asn: asn.mmdb}\n"
+    place = city("DE", "EU", subdivision="BE", name="Berlin", at=(52.5, 13.4), geoname=2950159)
+    write_database(folder / "city.mmdb", {"198.51.100.0/24": place})
+    write_database(folder / "asn.mmdb", {"198.51.100.0/24": asn(64496)}, "GeoLite2-ASN")
+    return "geo: {city: city.mmdb, asn: asn.mmdb, max_age: off}\n"
 
 
 def lines(examined: Examined, file: str = ZONE) -> list[str]:

@@ -6,13 +6,17 @@ import math
 from ipaddress import ip_network
 
 import pytest
-from configs import NS, ZONE, good, lines, write
+from configs import NS, ZONE, databases, good, lines, warned, write
 
 from dnslb.config.load import examine
 from dnslb.config.model import Geo
 from dnslb.config.problem import Report
 from dnslb.config.spot import Spot
 from dnslb.config.steering import Need, check_needs, told_by
+from dnslb.geo.atlas import EMPTY, Atlas
+from dnslb.geo.database import open_database
+from geo.databases import city
+from geo.databases import write as write_database
 
 DAY = 86_400
 
@@ -95,10 +99,31 @@ def test_what_the_databases_lack(tmp_path):
 
 
 def test_any_layout_may_stand_under_either_key(tmp_path):
-    everything = told_by(Geo(city=tmp_path / "c.mmdb"))
-    assert everything == told_by(Geo(asn=tmp_path / "a.mmdb")) == told_by(None)
-    assert {"continent", "country", "subdivisions", "city", "city_id", "asn"} < everything
-    assert told_by(Geo()) == frozenset()
+    both = city("DE", "EU") | {"asn": "AS64496"}
+    opened = open_database(write_database(tmp_path / "both.mmdb", {"192.0.2.0/24": both}))
+    told = {"continent", "country", "asn"}
+    assert told_by(Atlas(city=opened)) == told_by(Atlas(asn=opened)) == told
+    assert told < told_by(None), "nothing more is told of what could not be read"
+    assert told_by(EMPTY) == frozenset()
+
+
+def test_a_torn_database_is_a_problem(tmp_path, monkeypatch):
+    databases(tmp_path)
+    torn = tmp_path / "city.mmdb"
+    torn.write_bytes(torn.read_bytes()[:-40])
+    (problem,) = told(tmp_path, monkeypatch, "geo: {city: city.mmdb}")
+    assert problem.startswith("1:13: geo.city: city.mmdb: ")
+    assert problem.endswith("; put a whole file in its place")
+
+
+def test_an_old_database_is_warned_of(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    databases(tmp_path)
+    server = "geo: {city: city.mmdb, max_age: 10d}\n"
+    examined = examine(write(tmp_path, {"dnslb.yaml": server, ZONE: NS}))
+    (warning,) = warned(examined, "dnslb.yaml")
+    assert "city.mmdb was built on 2023-11-14" in warning
+    assert warning.endswith("max_age is 10 days")
 
 
 def told(tmp_path, monkeypatch, server):
