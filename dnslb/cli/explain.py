@@ -11,19 +11,15 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from dnslb.cli.arguments import CONFIG, DEFAULT_CONFIG
+from dnslb.cli.arguments import CONFIG, DEFAULT_CONFIG, DOWN, question, standings
 from dnslb.config.load import load
-from dnslb.config.model import Family
-from dnslb.health.standing import Standing
-from dnslb.policy.explain import explain, matching
+from dnslb.policy.explain import explain
 from dnslb.zone.lookup import Kind
-from dnslb.zone.names import from_text
-from dnslb.zone.types import type_number
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnslb.config.model import Address, BackendId, Config
+    from dnslb.config.model import Address
     from dnslb.policy.explain import Explanation, MemberView, PoolView
 
 __all__ = ["command"]
@@ -37,12 +33,7 @@ __all__ = ["command"]
     metavar="ADDRESS[/LEN]",
     help="Explain what this client, or client network, gets.",
 )
-@click.option(
-    "--down",
-    multiple=True,
-    metavar="POOL/NAME",
-    help="Take this backend as down; may be given several times, globs allowed.",
-)
+@DOWN
 @click.option(
     "--config",
     type=CONFIG,
@@ -57,14 +48,8 @@ def command(name: str, rtype: str, client: str | None, down: tuple[str, ...], co
     named with --down.
     """
     loaded, _ = load(config)
-    try:
-        wire = from_text(name.rstrip(".") + ".")
-    except ValueError as error:
-        raise click.BadParameter(f"{name!r} is no domain name: {error}") from error
-    number = type_number(rtype)
-    if number is None:
-        raise click.BadParameter(f"{rtype!r} is no record type", param_hint="TYPE")
-    explanation = explain(loaded, wire, number, _standings(loaded, down), _client(client))
+    wire, number = question(name, rtype)
+    explanation = explain(loaded, wire, number, standings(loaded, down), _client(client))
     show(explanation, Console(highlight=False, soft_wrap=True, width=10_000))
 
 
@@ -78,20 +63,6 @@ def _client(text: str | None) -> Address | None:
             f"{text!r} is no address and no network; write 192.0.2.1 or 192.0.2.0/24",
             param_hint="--client",
         ) from None
-
-
-def _standings(config: Config, patterns: tuple[str, ...]) -> dict[BackendId, Standing]:
-    down = Standing(down=frozenset(Family), reason="taken as down (--down)")
-    standings = {}
-    for pattern in patterns:
-        backends = matching(config, pattern)
-        if not backends:
-            known = ", ".join(sorted({str(backend.id) for backend in config.backends()}))
-            raise click.BadParameter(
-                f"no backend matches {pattern!r}; there are {known}", param_hint="--down"
-            )
-        standings.update({backend.id: down for backend in backends})
-    return standings
 
 
 def show(explanation: Explanation, console: Console) -> None:

@@ -36,6 +36,7 @@ __all__ = [
     "Question",
     "explain",
     "matching",
+    "service_at",
 ]
 
 FAMILY_NAMES: Final[Mapping[Family, str]] = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
@@ -130,6 +131,13 @@ def explain(
     return _balanced(
         asked, zone, owner, found.service, rtype, Compiler(standings, config.atlas), client
     )
+
+
+def service_at(config: Config, name: bytes, rtype: int) -> Service | None:
+    """The service that answers questions for `name`, in wire format, and `rtype`; None: none."""
+    wanted = labels(lower(name))
+    zone = enclosing(config, wanted)
+    return None if zone is None else ZoneIndex(zone).find(wanted, rtype).service
 
 
 def enclosing(config: Config, name: Labels) -> Zone | None:

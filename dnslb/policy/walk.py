@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dnslb.config.model import Address
 
-__all__ = ["chances", "children", "refusals", "scope"]
+__all__ = ["chances", "children", "hashed_prefix", "refusals", "scope"]
 
 
 def chances(root: Node, client: Address | None = None) -> list[tuple[Answer, float]]:
@@ -37,19 +37,25 @@ def scope(root: Node, client: Address) -> int:
     a resolver may keep, and scopes that overlap would hide one client's answer behind another's.
     `root` is as `lift` leaves it.
     """
-    widest = 0
+    network = 0
     if isinstance(root, Network):
-        label, widest = root.map.find(client)
+        label, network = root.map.find(client)
         root = root.choices[label]
+    return max(network, hashed_prefix(root)[client.version == 6])
+
+
+def hashed_prefix(root: Node) -> tuple[int, int]:
+    """The leading bits of IPv4 and IPv6 addresses that any `Hash` below `root` looks at."""
+    v4 = v6 = 0
     level: dict[int, Node] = {id(root): root}
     while level:
         below: dict[int, Node] = {}
         for node in level.values():
             if isinstance(node, Hash):
-                widest = max(widest, node.prefix.v4 if client.version == 4 else node.prefix.v6)
+                v4, v6 = max(v4, node.prefix.v4), max(v6, node.prefix.v6)
             below |= {id(child): child for child in children(node)}
         level = below
-    return widest
+    return v4, v6
 
 
 def refusals(root: Node, client: Address) -> set[str]:

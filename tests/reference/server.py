@@ -57,6 +57,7 @@ class Settings:
     cookie_secrets: tuple[bytes, ...] = ()
     cookies_required: bool = False
     keepalive: int = 100  # units of 100 ms
+    ecs_trust: None = None  # everybody's client subnet counts
     rrl: None = None  # what limits rates is not the answers' concern
 
 
