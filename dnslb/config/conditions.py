@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from dnslb.config.model import Rule
 from dnslb.config.networks import read_networks
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dnslb.config.spot import Spot
 
 __all__ = ["CONDITIONS", "Conditions", "Entry", "countries_of", "read_conditions"]
+
+T = TypeVar("T")
 
 _FIELDS: Final = {
     "continent": "continents",
@@ -36,7 +38,6 @@ CONDITIONS: Final = ("network", *_PLACES, "unknown")
 _CODE: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}", re.ASCII)
 _BARE: Final = re.compile(r"[A-Z0-9]{1,3}|[a-z0-9]{1,3}", re.ASCII)
 """What is left of a code without its country; names are in mixed case."""
-
 
 MAX_TOLD: Final = 6
 """Countries that a message names."""
@@ -70,11 +71,11 @@ def read_conditions(member: MemberShape, spot: Spot) -> Conditions | None:
         return None
     rule = Rule(
         networks=networks,
-        continents=frozenset(member.continent or ()),
+        continents=_set(member.continent),
         countries=_countries(member),
-        subdivisions=frozenset(member.subdivision or ()),
-        cities=frozenset(member.city or ()),
-        asns=frozenset(member.asn or ()),
+        subdivisions=_set(member.subdivision),
+        cities=_set(member.city),
+        asns=_set(member.asn),
         unknown=bool(member.unknown),
     )
     return Conditions(rule, tuple(_entries(member, rule, spot)))
@@ -84,6 +85,11 @@ def countries_of(codes: frozenset[str]) -> frozenset[str]:
     """The countries that subdivisions lie in; none when a name does not tell."""
     known = all(_CODE.fullmatch(code) for code in codes)
     return frozenset(code[:2] for code in codes) if known else frozenset()
+
+
+def _set(values: list[T] | None) -> frozenset[T]:
+    """The entries of a list that are whole."""
+    return frozenset(value for _, value in items(values))
 
 
 def _countries(member: MemberShape) -> frozenset[str]:
@@ -163,7 +169,7 @@ def _check_contradictions(member: MemberShape, spot: Spot) -> None:
                     f'"{key}" cannot hold where nothing is known; remove it, or "unknown"'
                 )
     countries = _countries(member)
-    continents = frozenset(text for _, text in items(member.continent))
+    continents = _set(member.continent)
     for key, values in (("country", member.country), ("subdivision", member.subdivision)):
         for index, text in items(values):
             inside = _country(text) if key == "country" else countries_of(frozenset({text}))

@@ -76,7 +76,7 @@ def needs(draft: PoolDraft) -> Iterator[Need]:
         for key in _conditions(member):
             if key in _NEEDS:
                 fields, what, where = _NEEDS[key]
-                if key == "city" and member.conditions:
+                if key == "city" and member.conditions and member.conditions.rule.cities:
                     fields, what = _of_cities(member.conditions.rule.cities)
                 yield Need(fields, what, where, member.spot.at(key).on_key())
 

@@ -87,6 +87,14 @@ def test_a_wrong_database_is_told_once(tmp_path, monkeypatch, server):
     assert len(lines(examined, "dnslb.yaml")) == 1
 
 
+def test_an_entry_that_is_wrong_needs_no_database(tmp_path, monkeypatch):
+    member = "{address: 192.0.2.1, city: [0]}, {address: 192.0.2.2}"
+    zone = f"{NS}services: {{w: {{strategy: geo, members: [{member}]}}}}\n"
+    monkeypatch.chdir(tmp_path)
+    (problem,) = lines(examine(write(tmp_path, {"dnslb.yaml": databases(tmp_path), ZONE: zone})))
+    assert problem.endswith("must be the English name of a city, or its number at GeoNames")
+
+
 def test_what_the_databases_lack(tmp_path):
     report = Report()
     spot = Spot(report, tmp_path / "zone.yaml")
