@@ -51,6 +51,7 @@ def settings(mode: str) -> SimpleNamespace:
         version=None,
         cookie_secrets=(secrets.token_bytes(16),),
         cookies_required=False,
+        ecs_trust=None,
         keepalive=740,  # as gdnsd does, so that there is time to measure beside idle connections
         rrl=None if mode == "off" else limit,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_interface
+from ipaddress import ip_interface, ip_network
 from typing import TYPE_CHECKING
 
 import click
@@ -87,11 +87,23 @@ def show(explanation: Explanation, console: Console) -> None:
         f"service   {escape(str(service.id))}: pool {escape(pool.name)}, "
         f"ttl {service.ttl}, answers {service.answers}"
     )
+    if explanation.place:
+        console.print(f"client    {escape(explanation.place)}")
     if explanation.when_down:
         console.print(f"[red]down[/]      everything is down: when_down {explanation.when_down}")
     console.print()
     console.print(_tree(pool))
     console.print()
+    console.print(_answers(explanation))
+    if explanation.scope is not None:
+        console.print(
+            f"\nECS scope /{explanation.scope}{_kept(question.client, explanation.scope)}"
+        )
+    elif service.pool.strategy.places:
+        console.print("\nchances are shares of all IPv4 addresses; --client ADDRESS is for one")
+
+
+def _answers(explanation: Explanation) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("chance", "answer", "backends"):
         table.add_column(heading, justify="right" if heading == "chance" else "left")
@@ -101,9 +113,14 @@ def show(explanation: Explanation, console: Console) -> None:
         table.add_row(_percent(answer.chance), escape(text), escape(", ".join(answer.backends)))
     if not explanation.answers:
         table.add_row(_percent(1), "NODATA", "")
-    console.print(table)
-    if explanation.scope is not None:
-        console.print(f"\nECS scope /{explanation.scope}")
+    return table
+
+
+def _kept(client: str | None, scope: int) -> str:
+    """For whom resolvers keep the answer."""
+    if client is None or not scope:
+        return ""
+    return f": resolvers keep the answer for {ip_network(f'{client}/{scope}', strict=False)}"
 
 
 def _tree(pool: PoolView) -> Tree:
@@ -129,7 +146,8 @@ def _label(pool: PoolView) -> str:
 def _member(member: MemberView) -> str:
     head = _label(member.pool) if member.pool else escape(member.name)
     why = f"  [{'red' if member.out else 'dim'}]{escape(member.why)}[/]" if member.why else ""
-    return f"{_percent(member.chance)}  {head}  [dim]weight {member.weight}[/]{why}"
+    note = f"  [italic]{escape(member.note)}[/]" if member.note else ""
+    return f"{_percent(member.chance)}  {head}  [dim]weight {member.weight}[/]{why}{note}"
 
 
 def _percent(chance: float) -> str:

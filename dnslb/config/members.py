@@ -60,7 +60,9 @@ class Members:
             here = spot.at("members", index)
             of = self._of(pool, member, here, check)
             name = of.id.name if isinstance(of, Backend) else of
-            if name and name in names:
+            # rules may lead to one pool in several ways
+            again = isinstance(of, str) and shape.strategy == "geo"
+            if name and name in names and not again:
                 key = next(
                     key for key in ("name", "address", "target", "pool") if key in here.names
                 )

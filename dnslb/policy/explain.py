@@ -14,6 +14,7 @@ from dnslb.config.model import Backend, Family
 from dnslb.health.standing import OperatorState
 from dnslb.policy.compile import Asked, Compiler
 from dnslb.policy.plan import Rcode
+from dnslb.policy.reasons import HOLDS, notes, place
 from dnslb.policy.walk import chances, refusals, scope
 from dnslb.zone.lookup import Found, Kind, ZoneIndex
 from dnslb.zone.names import from_labels, labels, lower, to_text
@@ -21,7 +22,7 @@ from dnslb.zone.rdata import rdata_text
 from dnslb.zone.types import DS, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dnslb.config.model import Address, BackendId, Config, Member, Pool, Service, WhenDown, Zone
     from dnslb.health.standing import Standing
@@ -63,6 +64,7 @@ class MemberView:
     why: str  # what keeps it out, or what holds it back; empty when it serves
     out: bool
     pool: PoolView | None = None  # when it is one
+    note: str = ""  # what where the client is has to do with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Explanation:
     when_down: str | None = None  # set when everything is down: what is answered instead
     answers: tuple[AnswerView, ...] = ()
     scope: int | None = None  # the ECS scope, for a client's question to a service
+    place: str = ""  # where the client is, where that plays a part
 
 
 def explain(
@@ -187,7 +190,10 @@ def _balanced(
         {backend.id for leaf, _ in chances(root) for backend in leaf.backends} if root else set()
     )
     full = refusals(root, client) if root and client else set()
-    view = _View(compiler, service, rtype, carried, serving, full)
+    view = _View(compiler, service, rtype, carried, serving, full, client)
+    located = client is not None and any(
+        below.strategy.places for below in _pools(service.answering(rtype))
+    )
     return Explanation(
         asked,
         zone.origin,
@@ -198,7 +204,26 @@ def _balanced(
         when_down=None if up else _when_down(service.when_down),
         answers=tuple(_answer(leaf, chance, rtype) for leaf, chance in spread),
         scope=scope(root, client) if root and client else None,
+        place=place(compiler.atlas.locate(client)) if located and client else "",
     )
+
+
+def _pools(pool: Pool) -> list[Pool]:
+    """`pool` and those below it, each once."""
+    found = [pool]
+    for one in found:
+        below = (member.of for member in one.members)
+        found += [of for of in below if not isinstance(of, Backend) and of not in found]
+    return found
+
+
+def _first_of_each(pool: Pool, notes: Sequence[str]) -> list[bool]:
+    """Whether a member is the one by which a client comes to its pool, which may stand twice."""
+    first: dict[str, int] = {}
+    order = sorted(range(len(pool.members)), key=lambda at: (notes[at] != HOLDS, at))
+    for at in order:
+        first.setdefault(pool.members[at].name, at)
+    return [first[member.name] == at for at, member in enumerate(pool.members)]
 
 
 class _View:
@@ -212,8 +237,11 @@ class _View:
         carried: Mapping[BackendId, float],
         serving: set[BackendId],
         full: set[str],
+        client: Address | None,
     ) -> None:
         self._compiler = compiler
+        self._client = client
+        self._location = compiler.atlas.locate(client) if client else None
         self._tree = compiler.tree(service, service.answering(rtype))
         self._asked = Asked.by(rtype, service)
         self._type = rtype
@@ -223,16 +251,19 @@ class _View:
 
     def pool(self, pool: Pool) -> PoolView:
         compiler = self._compiler
+        said: Sequence[str] = [""] * len(pool.members)
+        if self._client is not None:
+            said = notes(pool, self._location, self._client)
         return PoolView(
             pool.name,
             pool.strategy.name,
             compiler.pool_up(pool),
             compiler.members_up(pool),
             pool.min_up,
-            tuple(self._member(member) for member in pool.members),
+            tuple(map(self._member, pool.members, said, _first_of_each(pool, said))),
         )
 
-    def _member(self, member: Member) -> MemberView:
+    def _member(self, member: Member, note: str, counts: bool) -> MemberView:  # noqa: FBT001
         if isinstance(member.of, Backend):
             out = self._backend_out(member.of)
             chance = self._carried.get(member.of.id, 0.0)
@@ -242,7 +273,8 @@ class _View:
             chance = sum(self._carried.get(backend.id, 0.0) for backend in member.of.backends())
             below = self.pool(member.of)
         why = out or ("" if chance else self._idle(member))
-        return MemberView(member.name, member.weight, min(chance, 1.0), why, bool(out), below)
+        chance = min(chance, 1.0) if counts else 0.0
+        return MemberView(member.name, member.weight, chance, why, bool(out), below, note)
 
     def _idle(self, member: Member) -> str:
         """Why a member that could serve does not."""

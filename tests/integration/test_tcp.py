@@ -40,6 +40,7 @@ def settings(idle):
         version=None,
         cookie_secrets=(),
         cookies_required=False,
+        ecs_trust=None,
         keepalive=round(idle * 10),
         rrl=None,
     )
