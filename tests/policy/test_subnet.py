@@ -20,6 +20,8 @@ NETWORKS = [IPv4Address("10.0.0.7") + 256 * number for number in range(20_000)]
 def bound(members, clients=NETWORKS):
     """The backend of each client."""
     node = find("subnet").plan(members, choice())
+    if isinstance(node, Answer):
+        return dict.fromkeys(clients, names(node))
     assert isinstance(node, Hash)
     owners = {slot: node.pick(slot).node for slot in {node.slot(client) for client in clients}}
     return {client: names(owners[node.slot(client)]) for client in clients}
@@ -76,6 +78,10 @@ def test_a_greater_weight_only_attracts():
 )
 def test_weight_nought(weights, serving):
     assert set(bound(candidates(*weights), NETWORKS[:100]).values()) == serving
+
+
+def test_a_member_alone_needs_no_network():
+    assert isinstance(find("subnet").plan(candidates(1), choice()), Answer)
 
 
 def test_more_answers_are_those_written_after():
