@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from dnslb._engine import Engine, NetworkMap
     from dnslb.config.model import BackendId, Config, Network, Pool, Service, ServiceId
+    from dnslb.geo.atlas import Atlas
     from dnslb.health.standing import Standing
     from dnslb.policy.plan import ServicePlan
 
@@ -91,6 +92,7 @@ class Publisher:
         self._standings = standings
         self._holders = _Holders(())
         self._atlas = EMPTY
+        self._placing: list[Service] = []  # those whose plans depend on where clients are
         self._changed: set[BackendId] = set()
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -113,10 +115,30 @@ class Publisher:
             plans = await asyncio.to_thread(_publish_all, self._engine, config, compiler, settings)
             self._holders, self._known, self._plans = _Holders(services), standings, plans
             self._atlas = config.atlas
+            known: dict[int, bool] = {}
+            self._placing = [
+                service
+                for service in services
+                if any(_placed(pool, known) for pool in service.pools())
+            ]
             self._failing.clear()
             self._down &= {service.id for service in services}
             for service in services:
                 self._tell(service, up=compiler.is_up(service))
+
+    async def relocate(self, atlas: Atlas) -> None:
+        """Publish anew, with `atlas`, the services whose plans depend on where clients are.
+
+        A service that cannot be compiled with it keeps its plan, which is logged. On a fault the
+        old atlas and all plans stay, and the fault is raised.
+        """
+        async with self._turn:
+            old, self._atlas = self._atlas, atlas
+            try:
+                await asyncio.to_thread(self._publish, self._placing, self._known)
+            except Exception:
+                self._atlas = old
+                raise
 
     def changed(self, backends: Iterable[BackendId]) -> None:
         """Have the plans that hold `backends` compiled anew, soon."""
@@ -241,6 +263,14 @@ def _measured(pool: Pool, known: dict[int, bool]) -> bool:
     if id(pool) not in known:
         pools = [member.of for member in pool.members if not isinstance(member.of, Backend)]
         known[id(pool)] = pool.strategy.measured or any(_measured(one, known) for one in pools)
+    return known[id(pool)]
+
+
+def _placed(pool: Pool, known: dict[int, bool]) -> bool:
+    """Whether a strategy in `pool` or below it looks at where clients are."""
+    if id(pool) not in known:
+        pools = [member.of for member in pool.members if not isinstance(member.of, Backend)]
+        known[id(pool)] = pool.strategy.places or any(_placed(one, known) for one in pools)
     return known[id(pool)]
 
 

@@ -25,6 +25,7 @@ from dnslb.config.load import load
 from dnslb.config.model import DEFAULT_LISTEN, Listen
 from dnslb.engine import new_engine
 from dnslb.errors import ConfigError, ListenError, PlanError
+from dnslb.geo.watch import Watcher
 from dnslb.health.monitor import Monitor
 from dnslb.publisher import Publisher
 from dnslb.ratelimit import LimitLog
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from dnslb._engine import Stats
     from dnslb.config.model import Backend, BackendId, Config, Tcp
+    from dnslb.geo.atlas import Atlas
 
 __all__ = ["Server", "serve"]
 
@@ -75,6 +77,7 @@ class Server:
         self._publisher = Publisher(self._engine, self.monitor.standings)
         self._tasks: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
+        self.databases = Watcher(lambda: self.config, self._relocate, self._reloading)
 
     def bind(self) -> None:
         """Take the sockets.
@@ -111,6 +114,7 @@ class Server:
         self._tasks = [
             asyncio.create_task(self._publisher.run(), name="publish"),
             asyncio.create_task(limits.run(), name="limits"),
+            asyncio.create_task(self.databases.run(), name="databases"),
         ]
 
     async def reload(self) -> bool:
@@ -178,6 +182,10 @@ class Server:
         self.monitor.configure(backends)
         timeouts = [backend.check.timeout for backend in backends if backend.check]
         await self.monitor.first_round(min(max(timeouts, default=0.0) + 0.5, MAX_GRACE))
+
+    async def _relocate(self, atlas: Atlas) -> None:
+        await self._publisher.relocate(atlas)
+        self.config = replace(self.config, atlas=atlas)
 
     def _on_change(self, backends: frozenset[BackendId]) -> None:
         self._publisher.changed(backends)
