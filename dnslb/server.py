@@ -29,6 +29,8 @@ from dnslb.geo.watch import Watcher
 from dnslb.health.monitor import Monitor
 from dnslb.publisher import Publisher
 from dnslb.ratelimit import LimitLog
+from dnslb.web.metrics import exposition
+from dnslb.web.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -75,6 +77,8 @@ class Server:
         self._engine = new_engine()
         self.monitor = Monitor(self._on_change)
         self._publisher = Publisher(self._engine, self.monitor.standings)
+        self.api: Listen | None = None  # where HTTP is served
+        self._site: Site | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self.databases = Watcher(lambda: self.config, self._relocate, self._reloading)
@@ -106,7 +110,11 @@ class Server:
 
         Raises:
             PlanError: a strategy failed, or a plan is beyond the engine's bounds.
+            ListenError: the address of `api` cannot be had.
         """
+        if self.config.api is not None:
+            self._site = Site(self.config.api, lambda: exposition(self))
+            self.api = await self._site.start()
         self._engine.start()
         await self._check(self.config.backends())
         await self._publisher.replace(self.config)
@@ -136,7 +144,8 @@ class Server:
                 log.warning("%s", warning)
             if _at_start(config) != _at_start(self.config):
                 log.warning(
-                    "listen, workers and tcp, except idle_timeout, take effect at the next start"
+                    "listen, workers, api and tcp, except idle_timeout, "
+                    "take effect at the next start"
                 )
             # the old configuration is in force until the new one is published, so both are watched
             both = {backend.id: backend for backend in self.config.backends()}
@@ -162,6 +171,8 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        if self._site is not None:
+            await self._site.stop()
         await asyncio.to_thread(self._engine.stop)
         await self.monitor.close()
 
@@ -293,7 +304,7 @@ def _tcp_limits(tcp: Tcp) -> TcpLimits:
 
 def _at_start(config: Config) -> tuple[object, ...]:
     """What is read when the server starts, and only then."""
-    return config.listen, config.workers, replace(config.tcp, idle_timeout=0.0)
+    return config.listen, config.workers, config.api, replace(config.tcp, idle_timeout=0.0)
 
 
 def _listen_problem(error: OSError) -> str:

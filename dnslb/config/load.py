@@ -71,6 +71,7 @@ def examine(path: Path) -> Examined:
         log_format=server.log_format,
         settings=server.settings,
         tcp=server.tcp,
+        api=server.api,
         geo=server.geo,
         atlas=server.atlas or EMPTY,
     )

@@ -30,6 +30,7 @@ __all__ = [
     "DEFAULT_LISTEN",
     "EVERYBODY",
     "Address",
+    "Api",
     "Backend",
     "BackendId",
     "Config",
@@ -328,6 +329,14 @@ DEFAULT_LISTEN: Final = (Listen(IPv4Address("0.0.0.0")), Listen(IPv6Address("::"
 
 
 @dataclass(frozen=True, slots=True)
+class Api:
+    """HTTP for those who operate the server."""
+
+    listen: Listen = Listen(IPv4Address("127.0.0.1"), 8053)
+    token_file: Path | None = None  # None: everybody who reaches it may read
+
+
+@dataclass(frozen=True, slots=True)
 class Cookies:
     """DNS cookies (RFC 7873)."""
 
@@ -403,6 +412,7 @@ class Config:
     log_format: Literal["text", "json"] = "text"
     settings: Settings = Settings()
     tcp: Tcp = Tcp()
+    api: Api | None = None  # None: nothing listens
     geo: Geo = Geo()
     atlas: Atlas = EMPTY  # the databases of `geo`, read
 

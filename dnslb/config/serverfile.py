@@ -12,7 +12,7 @@ from pydantic import Field, Tag
 
 from dnslb.config.files import read_text
 from dnslb.config.geo import GeoShape, age_warnings, read_atlas, read_geo
-from dnslb.config.model import DEFAULT_LISTEN, Geo, Listen, Settings, Tcp
+from dnslb.config.model import DEFAULT_LISTEN, Api, Geo, Listen, Settings, Tcp
 from dnslb.config.settings import SettingsShape, read_settings
 from dnslb.config.shapes import mapping_or_word
 from dnslb.config.spot import Spot
@@ -86,7 +86,9 @@ class ServerShape(SettingsShape):
             mapping_or_word,
         ]
         | None
-    ) = Field(default=None, description="The REST API, or off; not in this version.")
+    ) = Field(
+        default=None, description="Metrics over HTTP, or off; the REST API is not in this version."
+    )
     geo: GeoShape | None = Field(
         default=None, description="Databases that tell where addresses are."
     )
@@ -110,6 +112,7 @@ class ServerRead:
     zones: list[tuple[str, Spot]] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
     tcp: Tcp = field(default_factory=Tcp)
+    api: Api | None = None
     geo: Geo = field(default_factory=Geo)
     atlas: Atlas | None = EMPTY  # None: its problem is told
 
@@ -138,7 +141,10 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
         result.workers = shape.workers
     if isinstance(shape.api, ApiShape):
         _check_api(shape.api, spot.at("api"))
-        spot.at("api").on_key().warning("the API is not in this version; nothing listens there")
+        result.api = _api(shape.api, file)
+        spot.at("api").on_key().warning(
+            "the REST API is not in this version; there are GET /metrics and GET /healthz"
+        )
     result.geo = read_geo(shape.geo, spot.at("geo"))
     result.atlas = None if shaped.damaged("geo") else read_atlas(result.geo, spot.at("geo"))
     for key, warning in age_warnings(result.geo, result.atlas or EMPTY, time.time()):
@@ -194,6 +200,12 @@ def _overlap(one: Listen, other: Listen) -> bool:
     """Whether one of the two is all addresses, and the other among them."""
     same = one.port == other.port != 0 and one.address.version == other.address.version
     return same and (one.address.is_unspecified or other.address.is_unspecified)
+
+
+def _api(api: ApiShape, file: Path) -> Api:
+    listen = listen_of(api.listen, API_PORT) if api.listen is not None else None
+    token_file = file.parent / api.token_file if api.token_file is not None else None
+    return Api(listen or Api().listen, token_file)
 
 
 def _check_api(api: ApiShape, spot: Spot) -> None:

@@ -68,10 +68,10 @@ def test_fine(tmp_path, server):
 @pytest.mark.parametrize(
     ("server", "warning"),
     [
-        ("api: {}\n", "api: the API is not in this version"),
-        ("api: {listen: 127.0.0.1}\n", "api: the API is not in this version"),
-        ("api: {listen: '[::1]:9000'}\n", "api: the API is not in this version"),
-        ("api: {listen: 192.0.2.1, token_file: t}\n", "api: the API is not in this version"),
+        ("api: {}\n", "api: the REST API is not in this version"),
+        ("api: {listen: 127.0.0.1}\n", "api: the REST API is not in this version"),
+        ("api: {listen: '[::1]:9000'}\n", "api: the REST API is not in this version"),
+        ("api: {listen: 192.0.2.1, token_file: t}\n", "api: the REST API is not in this version"),
         ("state: here\n", "state: verdicts do not survive a restart in this version"),
     ],
 )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 
+import aiohttp
 import pytest
 from databases import city, write
 from dnslib import DNSRecord
@@ -145,3 +146,46 @@ def test_a_file_that_is_being_written_is_not_read(tmp_path, caplog):
         assert scene.answer() == "192.0.2.2"
 
     play(tmp_path, plot)
+
+
+@pytest.mark.parametrize("token", ["", "secret"])
+def test_metrics_tell_databases(tmp_path, token):
+    async def run():
+        scene = Scene(tmp_path)
+        key = ""
+        if token:
+            (tmp_path / "token").write_text(f"{token}\n")
+            key = ", token_file: token"
+        text = (tmp_path / "dnslb.yaml").read_text()
+        (tmp_path / "dnslb.yaml").write_text(f"{text}api: {{listen: '127.0.0.1:0'{key}}}\n")
+        server = scene.server = Server(load(tmp_path / "dnslb.yaml")[0])
+        server.bind()
+        try:
+            await server.start()
+            scene.answer()
+            scene.file.write_bytes(b"torn")
+            await scene.looks()
+            url = f"http://{server.api}"
+            async with aiohttp.ClientSession() as session:
+                async with session.get(f"{url}/healthz") as reply:
+                    assert reply.status == 200
+                for given, status in (
+                    ("", 401 if token else 200),
+                    ("Bearer x", 401 if token else 200),
+                ):
+                    async with session.get(
+                        f"{url}/metrics", headers={"Authorization": given}
+                    ) as reply:
+                        assert reply.status == status
+                headers = {"Authorization": f"Bearer {token}"}
+                async with session.get(f"{url}/metrics", headers=headers) as reply:
+                    return (await reply.text()).splitlines()
+        finally:
+            await server.stop()
+
+    lines = asyncio.run(run())
+    assert 'dnslb_geo_database_build_time_seconds{database="city"} 1.7e+09' in lines
+    assert 'dnslb_geo_database_refused{database="city"} 1.0' in lines
+    assert 'dnslb_backend_up{backend="a",pool="eu",zone="example.com."} 1.0' in lines
+    assert 'dnslb_queries_total{rcode="NOERROR",transport="udp"} 1.0' in lines
+    assert 'dnslb_answers_total{backend="a",pool="eu",service="www.example.com."} 1.0' in lines

@@ -1,0 +1,1 @@
+"""HTTP on `api.listen`: metrics, and whether the server lives."""
