@@ -9,9 +9,9 @@ And the plan's map is canonical, so that its prefixes can be the scopes of answe
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 from fractions import Fraction
 from ipaddress import IPv4Address, IPv6Address, ip_network
+from itertools import pairwise
 from math import asin, cos, radians, sin, sqrt
 from types import SimpleNamespace
 
@@ -20,7 +20,7 @@ from dnslib import EDNS0, QTYPE, DNSQuestion, DNSRecord, EDNSOption
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from dnslb.config.model import Backend, BackendId, Member, Pool, Prefix, Rule, ServiceId, Settings
+from dnslb.config.model import Backend, BackendId, Member, Pool, Prefix, Rule, ServiceId
 from dnslb.engine import network_map, new_engine
 from dnslb.geo.atlas import Atlas
 from dnslb.geo.countries import continent_of
@@ -29,6 +29,7 @@ from dnslb.policy.compile import Compiler
 from dnslb.policy.plan import Answer, Hash, Network, ServicePlan
 from dnslb.policy.strategies import find
 from dnslb.policy.walk import chances, children, scope
+from dnslb.publisher import EngineSettings
 from dnslb.zone.records import RRset
 from policy.making import DOWN, TTL, ZONE, backend, service
 
@@ -192,7 +193,7 @@ clients = st.lists(
 # the naive evaluation: one client, one pool after the other, the rules as they read
 
 
-def naive(world: World, pool: Pool, client) -> dict[str, Fraction]:
+def naive(world: World, pool: Pool, client) -> dict[str, Fraction]:  # noqa: C901 - one case each
     """How often each backend is the answer."""
     up = [member for member in pool.members if is_up(world, member.of)]
     if any(member.weight for member in up):
@@ -345,7 +346,7 @@ def test_maps_are_canonical_and_at_the_root(world):
             assert address == end  # all is covered, once
             end = address + (1 << (bits - length))
         assert end == 1 << bits
-        for (one, length, label), (_, other_length, other) in zip(cells, cells[1:], strict=False):
+        for (one, length, label), (_, other_length, other) in pairwise(cells):
             halves = length == other_length and not one >> (bits - length) & 1
             assert not (halves and label == other)
 
@@ -381,7 +382,7 @@ PUBLISHED = SimpleNamespace(
 class Served:
     """An engine that serves one plan."""
 
-    def __init__(self, plan: ServicePlan, settings: Settings | None = None) -> None:
+    def __init__(self, plan: ServicePlan, settings: EngineSettings | None = None) -> None:
         self.engine = new_engine()
         self.engine.publish({SERVICE: plan}, [PUBLISHED], settings)
 
@@ -447,11 +448,22 @@ def test_types_exist_for_all_clients_or_for_none(world, some):
             assert len(empty) == 1
 
 
+TRUSTING = EngineSettings(
+    udp_payload=1232,
+    identity=None,
+    version=None,
+    cookie_secrets=(),
+    cookies_required=False,
+    keepalive=100,
+    ecs_trust=network_map([(ip_network("192.0.2.0/24"), 1)]),
+)
+
+
 def test_who_is_not_trusted_is_answered_by_its_own_address():
     leaves = [Answer((backend(name),), TTL) for name in ("a", "b")]
     near, far = ip_network("198.51.100.0/24"), IPv4Address("203.0.113.1")
     plan = ServicePlan(Network(network_map([(near, 1)]), tuple(leaves)), None)
-    served = Served(plan, replace(Settings(), ecs_trust=(ip_network("192.0.2.0/24"),)))
+    served = Served(plan, TRUSTING)
     assert served.ask(near[1], 24, resolver="192.0.2.1") == (["192.0.2.2"], 0, 24)
     assert served.ask(near[1], 24, resolver=str(far)) == (["192.0.2.1"], 0, 0)
     assert served.ask(far, 24, resolver=str(near[9])) == (["192.0.2.2"], 0, 0)
