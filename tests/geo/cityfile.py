@@ -28,7 +28,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mmdb_writer import METADATA_MAGIC, Encoder, MmdbU16
-from world import COUNTRIES, EUROPEAN_UNION, Country
+from world import COUNTRIES, Country
+
+from dnslb.geo.countries import EUROPEAN_UNION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

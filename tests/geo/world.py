@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-__all__ = ["COUNTRIES", "EUROPEAN_UNION", "Country"]
+__all__ = ["COUNTRIES", "Country"]
 
 
 class Country(NamedTuple):
@@ -21,11 +21,6 @@ class Country(NamedTuple):
     weight: int
     anchors: tuple[tuple[int, int], ...]
 
-
-EUROPEAN_UNION: Final = frozenset(
-    # one line is easier to compare with the list of members
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
-)
 
 WORLD: Final = {
     "AF": """
