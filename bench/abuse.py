@@ -132,7 +132,7 @@ def _cost_table(costs: dict[str, list[float]], load: Load) -> str:
     base = costs["hit, one name"]
     count = len(base)
     rows = [
-        f"`{' '.join(load.command(0, Path('queries')))}`, {count} rounds",
+        f"`{load.shown()}`, {count} rounds",
         "",
         "| queries | CPU µs per answer | least | most | / hit |",
         "| --- | --- | --- | --- | --- |",

@@ -29,6 +29,7 @@ __all__ = [
     "BenchError",
     "Load",
     "Sample",
+    "costs",
     "dnsperf",
     "free_port",
     "measure",
@@ -85,6 +86,10 @@ class Load:
             *("-l", f"{self.seconds:g}", "-t", "1", *limit),
         ]
 
+    def shown(self) -> str:
+        """The command line for readers, whom port and file tell nothing."""
+        return " ".join(self.command(0, Path("queries")))
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -124,16 +129,25 @@ def measure(server: Server, load: Load) -> Sample:
     size = number(r"response (\d+)", text)
     if size not in {ANSWER_SIZE, ANSWER_SIZE + KEEPALIVE_SIZE * load.tcp}:
         raise BenchError(f"{server.name} answers in {size:.0f} octets, not {ANSWER_SIZE}")
-    user, system = (
-        (late - early) / TICKS / answered * 1e6 for early, late in zip(before, after, strict=True)
-    )
+    user, system = costs(before, after, answered)
     rate = number(r"Queries per second:\s+([\d.]+)", text)
     return Sample(int(answered), int(sent - answered), rate, user, system)
 
 
+def costs(before: tuple[int, int], after: tuple[int, int], answered: float) -> tuple[float, float]:
+    """CPU microseconds per answer, in the program and in the kernel, between two `ticks`."""
+    user, system = (
+        (late - early) / TICKS / answered * 1e6 for early, late in zip(before, after, strict=True)
+    )
+    return user, system
+
+
 @contextlib.contextmanager
-def running(server: Server, folder: Path, port: int) -> Iterator[int]:
-    """The server's process while it runs and answers; ended whatever happens."""
+def running(server: Server, folder: Path, port: int, patience: float = PATIENCE) -> Iterator[int]:
+    """The server's process while it runs and answers; ended whatever happens.
+
+    It has `patience` seconds to begin.
+    """
     log = folder / "log"
     home = folder / "server"
     home.mkdir()
@@ -145,7 +159,7 @@ def running(server: Server, folder: Path, port: int) -> Iterator[int]:
             stderr=output,
         )
     try:
-        _await_answer(server, process, port, log)
+        _await_answer(server, process, port, log, patience)
         yield process.pid
     finally:
         process.terminate()
@@ -156,8 +170,10 @@ def running(server: Server, folder: Path, port: int) -> Iterator[int]:
             process.wait()
 
 
-def _await_answer(server: Server, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
+def _await_answer(
+    server: Server, process: subprocess.Popen[bytes], port: int, log: Path, patience: float
+) -> None:
+    deadline = time.monotonic() + patience
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.connect(("127.0.0.1", port))
         client.settimeout(0.1)

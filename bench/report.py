@@ -15,7 +15,7 @@ from dnslb import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from measure import Load, Sample
+    from measure import Sample
     from servers import Server
 
 __all__ = ["environment", "spread", "table"]
@@ -42,15 +42,17 @@ def environment(servers: Sequence[Server], command: str) -> str:
     return "\n".join(lines)
 
 
-def table(load: Load, rounds: Sequence[Mapping[str, Sample]]) -> str:
+def table(
+    command: str, rounds: Sequence[Mapping[str, Sample]], bases: Sequence[str] = BASES
+) -> str:
     """A row for each server: medians over the rounds, with the least and the most.
 
     Ratios are taken within each round, where both sides met the same weather, and then the median.
     """
-    bases = [base for base in BASES if base in rounds[0]]
+    bases = [base for base in bases if base in rounds[0]]
     ratios = "".join(f" / {base} |" for base in bases)
     rows = [
-        f"`{' '.join(load.command(0, Path('queries')))}`, {len(rounds)} rounds",
+        f"`{command}`, {len(rounds)} rounds",
         "",
         f"| server | CPU µs per answer | user | system | CPU busy | answers/s | lost |{ratios}",
         f"| --- | --- | --- | --- | --- | --- | --- |{' --- |' * len(bases)}",

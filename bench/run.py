@@ -51,7 +51,7 @@ def main() -> int:
     loads = _loads(options)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that servers end with us
     try:
-        tables = [table(load, _rounds(servers, load, options.rounds)) for load in loads]
+        tables = [table(load.shown(), _rounds(servers, load, options.rounds)) for load in loads]
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
