@@ -27,13 +27,16 @@ if TYPE_CHECKING:
 
 RESULTS: Final = Path(__file__).parent / "results"
 
+PACKAGES: Final = {"taskset": "util-linux"}
+"""Of programs that are in a package of another name."""
+
 ECHO_NAME: Final = "echo"
 """The server that knows UDP only."""
 
 
 def main() -> int:
     options = _options()
-    problem = _unfit()
+    problem = unfit("dnsperf", "taskset")
     if problem:
         print(problem, file=sys.stderr)
         return 2
@@ -90,11 +93,11 @@ def _loads(options: argparse.Namespace) -> list[Load]:
     return [base, *(replace(base, rate=rate) for rate in options.rate)]
 
 
-def _unfit() -> str:
-    """Why this machine cannot measure; empty when it can."""
-    for program, package in (("dnsperf", "dnsperf"), ("taskset", "util-linux")):
+def unfit(*programs: str) -> str:
+    """Why this machine cannot measure with `programs`; empty when it can."""
+    for program in programs:
         if shutil.which(program) is None:
-            return f"{program} is not here: apt-get install {package}"
+            return f"{program} is not here: apt-get install {PACKAGES.get(program, program)}"
     if not {0, 1} <= os.sched_getaffinity(0):
         return "server and client need CPU 0 and CPU 1 to themselves"
     return ""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ADDRESS_SIZE", "NAME", "SERVERS", "Server"]
+__all__ = ["ADDRESS_SIZE", "NAME", "SERVERS", "Server", "zone"]
 
 NAME: Final = "www.example.com"
 
@@ -72,7 +72,7 @@ def _dnslb(_folder: Path, port: int) -> list[str]:
 
 def _gdnsd(folder: Path, port: int) -> list[str]:
     (folder / "zones").mkdir()
-    _zone(folder / "zones" / "example.com", "www DYNA weighted!www\n")
+    zone(folder / "zones" / "example.com", "www DYNA weighted!www\n")
     weights = "\n".join(
         f"      b{index} = [ {address}, {weight} ]"
         for index, (address, weight) in enumerate(WEIGHTS.items())
@@ -99,7 +99,7 @@ plugins => {{
 
 
 def _knot(folder: Path, port: int) -> list[str]:
-    _zone(folder / "example.com.zone", "www A 192.0.2.1\n")
+    zone(folder / "example.com.zone", "www A 192.0.2.1\n")
     weights = "".join(
         f"  - weight: {weight}\n    A: [{address}]\n" for address, weight in WEIGHTS.items()
     )
@@ -133,7 +133,8 @@ zone:
     return ["knotd", "-c", str(folder / "knot.conf")]
 
 
-def _zone(path: Path, records: str) -> None:
+def zone(path: Path, records: str) -> None:
+    """Write a master file of example.com with `records`."""
     path.write_text(f"""\
 $TTL 30
 @ SOA ns1 hostmaster 1 3600 600 86400 60

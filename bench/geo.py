@@ -1,0 +1,298 @@
+"""Answers by who asks: what they cost, how long deciding takes, and what resolvers' caches gain.
+
+All with a database the size of GeoLite2-City, beside gdnsd and Knot with the same one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from caches import CLIENTS, ask_through, resolver
+from clients import Asking, Client, cached, everywhere, held, random_networks
+from geo_servers import PEERS, dnslb, gdnsd, knot
+from measure import BenchError, Sample, costs, free_port, running, ticks
+from report import environment, spread, table
+from run import unfit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from clients import Answer
+    from geo_servers import Databases
+    from servers import Server
+
+BUILD: Final = str(Path(__file__).parent / "geo_build.py")
+
+PATIENCE: Final = 120.0
+"""Seconds that a server has to read the database."""
+
+NETWORKS: Final = 500_000
+"""Random networks that the load comes from, again and again."""
+
+COMPARED: Final = 10_000
+"""Random networks whose answers are compared between the servers."""
+
+DECIDED: Final = ("continents", "countries", "offices", "networks", "nearest")
+"""The five typical policies."""
+
+CACHED: Final = ("continents", "countries", "nearest")
+
+NEAR: Final = 1_000
+"""Networks that a resolver's clients are in."""
+
+PLAIN: Final = "dnslb weighted, no ECS"
+WEIGHTED: Final = "dnslb weighted"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the first table."""
+
+    server: Server
+    ecs: bool = True
+
+
+def main() -> int:
+    options = _options()
+    problem = unfit("taskset", *(["unbound"] if "caches" in options.only else []))
+    if problem:
+        print(problem, file=sys.stderr)
+        return 2
+    databases = cached()
+    command = " ".join(["python", "bench/geo.py", *sys.argv[1:]])
+    servers = [PEERS[name] for name in ("dnslb", "gdnsd", "knot") if not PEERS[name].missing()]
+    if "caches" in options.only:
+        servers.append(resolver(0, None))
+    print(environment(servers, command), flush=True)
+    parts: dict[str, Callable[[Databases, argparse.Namespace], str]] = {
+        "cost": _cost,
+        "build": _build,
+        "caches": _caches,
+    }
+    try:
+        for part in options.only:
+            print(f"\n{parts[part](databases, options)}", flush=True)
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _cost(databases: Databases, options: argparse.Namespace) -> str:
+    """CPU per answer, all servers up during all rounds; then whether they answer alike."""
+    cases = _cases(databases)
+    load = Asking(options.seconds, options.outstanding)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dnslb-bench-")))
+        networks = folder / "networks"
+        networks.write_text("".join(f"{network}\n" for network in random_networks(NETWORKS, 1)))
+        up = {}
+        for name, case in cases.items():
+            port = free_port()
+            home = folder / str(port)
+            home.mkdir()
+            up[name] = stack.enter_context(running(case.server, home, port, PATIENCE)), port
+        rounds = []
+        names = list(cases)
+        for number in range(1, options.rounds + 1):
+            samples = {}
+            turn = number % len(names)
+            for name in (*names[turn:], *names[:turn]):
+                file = networks if cases[name].ecs else None
+                sample = samples[name] = _sample(name, *up[name], load, file)
+                print(f"round {number}: {name} {sample.cpu:.2f} µs", file=sys.stderr)
+            rounds.append({name: samples[name] for name in names})
+        alike = _alike({name: port for name, (_, port) in up.items()})
+    bases = (PLAIN, WEIGHTED, "gdnsd countries", "gdnsd nearest")
+    return f"{table(load.shown(), rounds, bases)}\n\n{alike}"
+
+
+def _cases(databases: Databases) -> dict[str, Case]:
+    """What is measured, by its name."""
+    cases = {PLAIN: Case(dnslb("weighted", databases), ecs=False)}
+    made: list[tuple[Callable[[str, Databases], Server], Sequence[str]]] = [
+        (dnslb, ("weighted", "countries", "nearest", "countries-subnet")),
+        (gdnsd, ("weighted", "countries", "nearest")),
+        (knot, ("countries",)),
+    ]
+    for make, policies in made:
+        for policy in policies:
+            server = make(policy, databases)
+            if server.missing():
+                print(f"without {server.name}: {server.missing()}", file=sys.stderr)
+            else:
+                cases[f"{server.name} {policy}"] = Case(server)
+    return cases
+
+
+def _sample(name: str, pid: int, port: int, load: Asking, networks: Path | None) -> Sample:
+    before = ticks(pid)
+    tally = load.run(port, networks)
+    after = ticks(pid)
+    if tally.rcodes != {"0": tally.answered} or sum(tally.addresses.values()) != tally.answered:
+        raise BenchError(f"{name}: not every answer is an address: {tally}")
+    if (networks is None) != (set(tally.scopes) == {"none"}):
+        raise BenchError(f"{name}: the answers' ECS is not that of the queries: {tally.scopes}")
+    rate = tally.answered / tally.seconds
+    return Sample(tally.answered, tally.lost, rate, *costs(before, after, tally.answered))
+
+
+def _alike(ports: Mapping[str, int]) -> str:
+    """How many of random networks are answered by others as by dnslb."""
+    networks = list(random_networks(COMPARED, 2))
+    answers: dict[str, list[Answer]] = {}
+    for name, port in ports.items():
+        if name != PLAIN and name.endswith(("countries", "nearest")):
+            with Client(port) as client:
+                answers[name] = client.all(networks)
+    rows = [
+        f"The answers for {COMPARED:,} random networks, one in five of them of IPv6, beside dnslb's:",
+        "",
+        "| server | same address | same scope | shorter than dnslb's | longer | first that differs |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, theirs in answers.items():
+        server, policy = name.split()
+        if server == "dnslb":
+            continue
+        ours = answers[f"dnslb {policy}"]
+        pairs = list(zip(networks, ours, theirs, strict=True))
+        same = sum(our.address == their.address for _, our, their in pairs)
+        scopes = Counter(_compared(our.scope, their.scope) for _, our, their in pairs)
+        other = [
+            f"{network}: {their.address}, not {our.address}"
+            for network, our, their in pairs
+            if our.address != their.address
+        ]
+        shares = (f"{scopes[sign] / COMPARED:.2%}" for sign in (0, -1, 1))
+        rows.append(
+            f"| {name} | {same / COMPARED:.2%} | {' | '.join(shares)} | {''.join(other[:1])} |"
+        )
+    return "\n".join(rows)
+
+
+def _compared(ours: int | None, theirs: int | None) -> int:
+    """-1 where their scope is shorter, 1 where it is longer."""
+    mine, other = ours or 0, theirs or 0
+    return (other > mine) - (other < mine)
+
+
+def _build(databases: Databases, options: argparse.Namespace) -> str:
+    """Deciding: the policies one after another in each round, each in a process of its own."""
+    reports: dict[str, list[dict[str, float]]] = {policy: [] for policy in DECIDED}
+    for _ in range(options.rounds):
+        for policy in DECIDED:
+            command = [sys.executable, BUILD, policy, *map(str, databases)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise BenchError(f"{policy}: {done.stderr}")
+            reports[policy].append(json.loads(done.stdout))
+    rows = [
+        f"Medians of {options.rounds} rounds. MB are 10⁶ octets.",
+        "",
+        "| policy | databases read | they hold | compiled | published | a verdict: compiled and"
+        " published | networks | of these in the map | map | peak of the process |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for policy, runs in reports.items():
+        one = {key: sorted(run[key] for run in runs)[len(runs) // 2] for key in runs[0]}
+        cells = [
+            policy,
+            f"{one['opened']:.2f} s",
+            f"{one['held'] / 1e6:.0f} MB",
+            f"{one['compiled']:.2f} s",
+            f"{one['published'] * 1e3:.1f} ms",
+            f"{one['flip'] * 1e3:.1f} ms",
+            f"{one['networks']:,.0f}",
+            f"{one['cells']:,.0f}",
+            f"{one['octets'] / 1e6:.1f} MB",
+            f"{one['peak'] / 1e6:.0f} MB",
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*rows, "", _starts(databases, options.rounds)])
+
+
+def _starts(databases: Databases, count: int) -> str:
+    """From the start of a server to its first answer."""
+    made = (
+        *(("dnslb", dnslb(policy, databases)) for policy in ("weighted", "countries", "nearest")),
+        *(("gdnsd", gdnsd(policy, databases)) for policy in ("weighted", "countries", "nearest")),
+        ("knot", knot("countries", databases)),
+    )
+    servers = [server for _, server in made if not server.missing()]
+    seconds: dict[str, list[float]] = {}
+    peaks: dict[str, float] = {}
+    for _ in range(count):
+        for server in servers:
+            name = f"{server.name} {server.about}"
+            with tempfile.TemporaryDirectory(prefix="dnslb-bench-") as folder:
+                began = time.perf_counter()
+                with running(server, Path(folder), free_port(), PATIENCE) as pid:
+                    seconds.setdefault(name, []).append(time.perf_counter() - began)
+                    peaks[name] = max(peaks.get(name, 0), *_memory(pid))
+    rows = [
+        "| server | from its start to its first answer | peak of memory |",
+        "| --- | --- | --- |",
+    ]
+    for name, times in seconds.items():
+        rows.append(f"| {name} | {spread(times, '.2f')} s | {peaks[name] / 1e6:.0f} MB |")
+    return "\n".join(rows)
+
+
+def _memory(pid: int) -> Iterator[int]:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            yield int(line.split()[1]) * 1024
+
+
+def _caches(databases: Databases, _options: argparse.Namespace) -> str:
+    """What unbound asks for the clients of a thousand networks."""
+    populations = {
+        "all over the world": everywhere(NEAR, 1),
+        "of 20 operators": held(NEAR, 20, 1),
+    }
+    rows = [
+        f"Queries that unbound sends for {NEAR * CLIENTS:,} clients, {CLIENTS} in each of {NEAR:,}"
+        " networks (/24), and the share that it answers from its cache",
+        "",
+        "| networks | unbound keeps | policy | scope of dnslb | scope = source |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for policy in CACHED:
+        with tempfile.TemporaryDirectory(prefix="dnslb-bench-") as name:
+            port = free_port()
+            with running(dnslb(policy, databases), Path(name), port, PATIENCE):
+                for about, networks in populations.items():
+                    for kept in (None, 1_000_000):
+                        cells = [about, f"{kept:,}" if kept else "100, as by default", policy]
+                        for exact in (False, True):
+                            with tempfile.TemporaryDirectory(prefix="dnslb-bench-") as home:
+                                hits = ask_through(port, networks, kept, Path(home), exact=exact)
+                            cells.append(f"{hits.upstream:,} ({hits.rate:.1%})")
+                        rows.append(f"| {' | '.join(cells)} |")
+                        print(rows[-1], file=sys.stderr)
+    return "\n".join(rows)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Answers by who asks, beside other servers")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser.add_argument("--seconds", type=float, default=3, help="of load for each server")
+    parser.add_argument("--outstanding", type=int, default=100, help="queries at once")
+    parts = ["cost", "build", "caches"]
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
