@@ -200,8 +200,10 @@ def _build(databases: Databases, options: argparse.Namespace) -> str:
     rows = [
         f"Medians of {options.rounds} rounds. MB are 10⁶ octets.",
         "",
-        "| policy | databases read | they hold | compiled | published | a verdict: compiled and"
-        " published | networks | of these in the map | map | peak of the process |",
+        (
+            "| policy | databases read | they hold | compiled | published | a verdict: compiled and"
+            " published | networks | of these in the map | map | peak of the process |"
+        ),
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for policy, runs in reports.items():
@@ -262,8 +264,10 @@ def _caches(databases: Databases, _options: argparse.Namespace) -> str:
         "of 20 operators": held(NEAR, 20, 1),
     }
     rows = [
-        f"Queries that unbound sends for {NEAR * CLIENTS:,} clients, {CLIENTS} in each of {NEAR:,}"
-        " networks (/24), and the share that it answers from its cache",
+        (
+            f"Queries that unbound sends for {NEAR * CLIENTS:,} clients, {CLIENTS} in each of {NEAR:,}"
+            " networks (/24), and the share that it answers from its cache"
+        ),
         "",
         "| networks | unbound keeps | policy | scope of dnslb | scope = source |",
         "| --- | --- | --- | --- | --- |",
