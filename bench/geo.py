@@ -156,9 +156,9 @@ def _alike(ports: Mapping[str, int]) -> str:
             with Client(port) as client:
                 answers[name] = client.all(networks)
     rows = [
-        f"The answers for {COMPARED:,} random networks, one in five of them of IPv6, beside dnslb's:",
+        f"The answers for {COMPARED:,} random networks, one in five of them of IPv6, beside dnslb's:",  # noqa: E501 - a heading
         "",
-        "| server | same address | same scope | shorter than dnslb's | longer | first that differs |",
+        "| server | same address | same scope | shorter than dnslb's | longer | first that differs |",  # noqa: E501 - a heading
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, theirs in answers.items():
@@ -265,8 +265,8 @@ def _caches(databases: Databases, _options: argparse.Namespace) -> str:
     }
     rows = [
         (
-            f"Queries that unbound sends for {NEAR * CLIENTS:,} clients, {CLIENTS} in each of {NEAR:,}"
-            " networks (/24), and the share that it answers from its cache"
+            f"Queries that unbound sends for {NEAR * CLIENTS:,} clients, {CLIENTS} in each "
+            f"of {NEAR:,} networks (/24), and the share that it answers from its cache"
         ),
         "",
         "| networks | unbound keeps | policy | scope of dnslb | scope = source |",
