@@ -56,12 +56,28 @@ pub struct Location {
     asn: u32,
     /// Number of a text.
     organization: u32,
-    /// Latitude and longitude, as they are in memory, so that locations can be compared.
-    place: Option<[u64; 2]>,
+    latitude: Degrees,
+    longitude: Degrees,
+}
+
+/// Degrees as they are in memory, so that locations can be compared; turned so that zero is NaN, which is what
+/// is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Degrees(u64);
+
+impl Degrees {
+    fn new(degrees: f64) -> Self {
+        Self(degrees.to_bits() ^ f64::NAN.to_bits())
+    }
+
+    fn get(self) -> Option<f64> {
+        let degrees = f64::from_bits(self.0 ^ f64::NAN.to_bits());
+        (!degrees.is_nan()).then_some(degrees)
+    }
 }
 
 impl Location {
-    /// This field of it, and nothing else.
+    /// These fields of it, and nothing else.
     #[must_use]
     pub fn only(&self, fields: &[Field]) -> Self {
         let mut kept = Self::default();
@@ -74,8 +90,8 @@ impl Location {
                 Field::CityId => kept.city_id = self.city_id,
                 Field::Asn => kept.asn = self.asn,
                 Field::Organization => kept.organization = self.organization,
-                // both or neither; what differs in the other alone makes rows that are alike, which is harmless
-                Field::Latitude | Field::Longitude => kept.place = self.place,
+                Field::Latitude => kept.latitude = self.latitude,
+                Field::Longitude => kept.longitude = self.longitude,
             }
         }
         kept
@@ -157,10 +173,7 @@ impl Records {
             0 => Content::Nothing,
             number => Content::Number(number),
         };
-        let degrees = |index: usize| match location.place {
-            None => Content::Nothing,
-            Some(place) => Content::Degrees(f64::from_bits(place[index])),
-        };
+        let degrees = |degrees: Degrees| degrees.get().map_or(Content::Nothing, Content::Degrees);
         match field {
             Field::Continent => code(&location.continent),
             Field::Country => code(&location.country),
@@ -172,8 +185,8 @@ impl Records {
             Field::CityId => number(location.city_id),
             Field::Asn => number(location.asn),
             Field::Organization => self.text(location.organization),
-            Field::Latitude => degrees(0),
-            Field::Longitude => degrees(1),
+            Field::Latitude => degrees(location.latitude),
+            Field::Longitude => degrees(location.longitude),
         }
     }
 
@@ -187,10 +200,12 @@ impl Records {
 
 /// A code, unless it is not known.
 fn code(code: &[u8; 2]) -> Content<'_> {
-    match std::str::from_utf8(code) {
-        Ok(text) if *code != NO_CODE => Content::Text(text),
-        _ => Content::Nothing,
-    }
+    code_text(code).map_or(Content::Nothing, Content::Text)
+}
+
+fn code_text(code: &[u8; 2]) -> Option<&str> {
+    let text = std::str::from_utf8(code).ok();
+    text.filter(|_| *code != NO_CODE)
 }
 
 /// Numbers locations in the order of their first sight.
@@ -209,6 +224,7 @@ impl Finder {
             NO_CODE => finding.registered,
             country => country,
         };
+        let (latitude, longitude) = place(finding.latitude, finding.longitude);
         let location = Location {
             continent: finding.continent,
             country,
@@ -217,7 +233,8 @@ impl Finder {
             city_id: finding.city_id,
             asn: finding.asn,
             organization: self.text(finding.organization),
-            place: place(finding.latitude, finding.longitude),
+            latitude: Degrees::new(latitude),
+            longitude: Degrees::new(longitude),
         };
         if location == Location::default() {
             return Ok(0);
@@ -272,26 +289,30 @@ impl Finder {
     }
 }
 
-/// ISO 3166-2's code where there is one: `US-CA`; else the name.
+/// ISO 3166-2's code where country and code are known: `US-CA`; else the name, or what there is of the code.
 fn subdivision(code: &str, name: &str, country: [u8; 2]) -> Box<str> {
-    let country = std::str::from_utf8(&country).unwrap_or_default();
+    let country = match code_text(&country) {
+        Some(country) if !code.is_empty() => country,
+        _ if name.is_empty() => return code.to_ascii_uppercase().into(),
+        _ => return name.into(),
+    };
     let code = code.to_ascii_uppercase();
-    if code.is_empty() {
-        return name.into();
-    }
     let whole = code
         .split_once('-')
         .is_some_and(|(before, _)| before == country);
-    if whole || country.starts_with('\0') {
+    if whole {
         return code.into();
     }
     format!("{country}-{code}").into()
 }
 
-/// Coordinates, if they are any: 0 north 0 east is where databases put what they do not know.
-fn place(latitude: f64, longitude: f64) -> Option<[u64; 2]> {
-    let sound = latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
+/// Coordinates, if they are any, else NaN: 0 north 0 east is where databases put what they do not know.
+fn place(latitude: f64, longitude: f64) -> (f64, f64) {
     // NaN is no distance from anything, and fails the comparison
-    (sound && (latitude, longitude) != (0.0, 0.0))
-        .then(|| [latitude.to_bits(), longitude.to_bits()])
+    let sound = latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
+    if sound && (latitude, longitude) != (0.0, 0.0) {
+        (latitude, longitude)
+    } else {
+        (f64::NAN, f64::NAN)
+    }
 }

@@ -137,8 +137,8 @@ impl<'a> Tree<'a> {
         })
     }
 
-    #[expect(clippy::many_single_char_names, reason = "octets have no names")]
     /// What a node, whose number is below `self.nodes`, has under bit 0 and bit 1.
+    #[expect(clippy::many_single_char_names, reason = "octets have no names")]
     fn children(&self, node: u32) -> [u32; 2] {
         let at = node as usize * self.size;
         match self.octets[at..at + self.size] {

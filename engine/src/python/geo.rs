@@ -19,6 +19,7 @@ pub(super) struct Database {
     networks: u64,
     map: Py<NetworkMap>,
     records: geo::Records,
+    fields: Py<PyFrozenSet>,
 }
 
 #[pymethods]
@@ -28,17 +29,22 @@ impl Database {
         let read = py.detach(|| geo::Database::open(&path));
         let read = read.map_err(|error| match error {
             DatabaseError::Io(error) => {
-                let code = error.raw_os_error();
-                PyOSError::new_err((code, error.to_string(), path.into_os_string()))
+                let (code, text) = (error.raw_os_error(), error.to_string());
+                // Python writes the number itself
+                let text = text.split(" (os error").next().map(str::to_owned);
+                PyOSError::new_err((code, text, path.into_os_string()))
             }
             other => PyValueError::new_err(other.to_string()),
         })?;
+        let fields = py.detach(|| read.records.fields().collect::<Vec<_>>());
+        let fields = PyFrozenSet::new(py, fields.iter().map(|(_, name)| name))?;
         Ok(Self {
             kind: read.kind,
             built: read.built,
             networks: read.networks,
             map: Py::new(py, NetworkMap(Arc::new(read.map)))?,
             records: read.records,
+            fields: fields.unbind(),
         })
     }
 
@@ -68,8 +74,8 @@ impl Database {
     }
 
     #[getter]
-    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFrozenSet>> {
-        PyFrozenSet::new(py, self.records.fields().map(|(_, name)| name))
+    fn fields(&self, py: Python<'_>) -> Py<PyFrozenSet> {
+        self.fields.clone_ref(py)
     }
 
     fn location<'py>(&self, py: Python<'py>, record: usize) -> PyResult<Bound<'py, PyTuple>> {
