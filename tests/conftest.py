@@ -16,6 +16,7 @@ settings.load_profile("dnslb")
 NEED_ENGINE = [
     "cli",
     "config",
+    "geo/test_database.py",
     "policy/test_bound.py",
     "zone/test_master.py",
     "zone/test_zone_data.py",
