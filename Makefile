@@ -41,7 +41,7 @@ format: $(TOOLS) ## put every file into its canonical form
 	cd engine/fuzz && cargo fmt
 
 bench: $(BUILT) ## CPU per answered query, beside other servers in the same run
-	cd engine && cargo build --quiet --locked --release --example echo
+	cd engine && cargo build --quiet --locked --release --example echo --example asking
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/run.py --tcp
 	$(BIN)/python bench/tcp.py
@@ -50,6 +50,7 @@ bench: $(BUILT) ## CPU per answered query, beside other servers in the same run
 	$(BIN)/python bench/abuse.py
 	cd engine && cargo run --quiet --locked --release --example cost
 	$(BIN)/python bench/load.py
+	$(BIN)/python bench/geo.py
 
 fuzz: $(TOOLS) ## the engine, until you stop it; or SECONDS=3600, TARGET=respond
 	$(BIN)/python engine/fuzz/run.py --seconds $(or $(SECONDS),0) $(TARGET)
