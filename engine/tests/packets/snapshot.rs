@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use dnslb_engine::networks::Map;
 use dnslb_engine::plan::{
     BackendSpec, Given, NodeSpec, PlanSpec, Plans, ServiceKey, ServicePlan, ServiceSpec, SlotCache,
 };
@@ -37,6 +38,7 @@ pub(crate) const NAMES: &[&str] = &[
     "cycle.example.com.",
     "random.example.com.",
     "hash.example.com.",
+    "network.example.com.",
     "nested.example.com.",
     "many.example.com.",
     "target.example.com.",
@@ -276,6 +278,21 @@ fn services() -> Vec<(&'static str, ServiceSpec)> {
         hash(vec![(7, 1.0, 3), (8, 3.0, 1)]),
         NodeSpec::Cycle(vec![4, 3]),
     ];
+    // by where the client is, and there by a hash
+    let here = [
+        ([192, 0, 2, 0].into(), 24, 1),
+        ([0x2001, 0xDB8, 0, 0, 0, 0, 0, 0].into(), 33, 1),
+        ([128, 0, 0, 0].into(), 1, 2),
+    ];
+    let network = vec![
+        leaf(1),
+        leaf(2),
+        hash(vec![(7, 1.0, 0), (8, 1.0, 1)]),
+        NodeSpec::Network {
+            map: Arc::new(Map::of(&here, 0).unwrap()),
+            choices: vec![0, 1, 2],
+        },
+    ];
     // a mail service: its own addresses, and MX records with the addresses of their targets
     let mx = NodeSpec::Answer {
         backends: vec![backend(1)],
@@ -302,6 +319,7 @@ fn services() -> Vec<(&'static str, ServiceSpec)> {
             both(vec![leaf(1), leaf(2), hash(vec![(1, 1.0, 0), (2, 1.0, 1)])]),
         ),
         ("nested", both(nested)),
+        ("network", both(network)),
         (
             "many",
             both(vec![answer(
