@@ -99,7 +99,7 @@ def show(explanation: Explanation, console: Console) -> None:
         console.print(
             f"\nECS scope /{explanation.scope}{_kept(question.client, explanation.scope)}"
         )
-    elif service.pool.strategy.places:
+    elif explanation.by_network:
         console.print("\nchances are shares of all IPv4 addresses; --client ADDRESS is for one")
 
 

@@ -7,14 +7,14 @@ the branches, and over the pools that the plan was made of, with the reason besi
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.model import Backend, Family
 from dnslb.health.standing import OperatorState
 from dnslb.policy.compile import Asked, Compiler
-from dnslb.policy.plan import Rcode
-from dnslb.policy.reasons import HOLDS, notes, place
+from dnslb.policy.plan import Network, Rcode
+from dnslb.policy.reasons import HOLDS, notes, place, settled
 from dnslb.policy.walk import chances, refusals, scope
 from dnslb.zone.lookup import Found, Kind, ZoneIndex
 from dnslb.zone.names import from_labels, labels, lower, to_text
@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 FAMILY_NAMES: Final[Mapping[Family, str]] = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
+
+ELSEWHERE: Final = "serves other networks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Explanation:
     answers: tuple[AnswerView, ...] = ()
     scope: int | None = None  # the ECS scope, for a client's question to a service
     place: str = ""  # where the client is, where that plays a part
+    by_network: bool = False  # whether networks are told apart by a map
 
 
 def explain(
@@ -205,6 +208,7 @@ def _balanced(
         answers=tuple(_answer(leaf, chance, rtype) for leaf, chance in spread),
         scope=scope(root, client) if root and client else None,
         place=place(compiler.atlas.locate(client)) if located and client else "",
+        by_network=isinstance(root, Network),
     )
 
 
@@ -241,6 +245,7 @@ class _View:
     ) -> None:
         self._compiler = compiler
         self._client = client
+        self._answers = service.answers
         self._location = compiler.atlas.locate(client) if client else None
         self._tree = compiler.tree(service, service.answering(rtype))
         self._asked = Asked.by(rtype, service)
@@ -254,13 +259,22 @@ class _View:
         said: Sequence[str] = [""] * len(pool.members)
         if self._client is not None:
             said = notes(pool, self._location, self._client)
+        members = list(map(self._member, pool.members, said, _first_of_each(pool, said)))
+        if self._client is not None:
+            ready = any(one.weight and not one.out for one in members)
+            # those of weight 0 serve when nobody else can
+            able = [not one.out and (one.weight > 0 or not ready) for one in members]
+            said = settled(pool, said, able, self._answers)
+            members = [
+                replace(member, note=note) for member, note in zip(members, said, strict=True)
+            ]
         return PoolView(
             pool.name,
             pool.strategy.name,
             compiler.pool_up(pool),
             compiler.members_up(pool),
             pool.min_up,
-            tuple(map(self._member, pool.members, said, _first_of_each(pool, said))),
+            tuple(members),
         )
 
     def _member(self, member: Member, note: str, counts: bool) -> MemberView:  # noqa: FBT001
@@ -273,6 +287,8 @@ class _View:
             chance = sum(self._carried.get(backend.id, 0.0) for backend in member.of.backends())
             below = self.pool(member.of)
         why = out or ("" if chance else self._idle(member))
+        if note and why == ELSEWHERE:
+            why = ""  # the note says why
         chance = min(chance, 1.0) if counts else 0.0
         return MemberView(member.name, member.weight, chance, why, bool(out), below, note)
 
@@ -285,7 +301,7 @@ class _View:
             return "full to its bound: this network goes on to the next"
         below = [member.of] if isinstance(member.of, Backend) else member.of.backends()
         if any(backend.id in self._serving for backend in below):
-            return "serves other networks"
+            return ELSEWHERE
         return "stands by"
 
     def _backend_out(self, backend: Backend) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dnslb.config.model import Address, Member, Pool, Rule
     from dnslb.geo.location import Location
 
-__all__ = ["HOLDS", "notes", "place"]
+__all__ = ["HOLDS", "notes", "place", "settled"]
 
 HOLDS: Final = "the rule holds"
 
@@ -27,6 +27,26 @@ def notes(pool: Pool, location: Location | None, client: Address) -> Sequence[st
     if isinstance(pool.strategy, nearest.Nearest):
         return _of_distances(pool.members, location)
     return [""] * len(pool.members)
+
+
+def settled(pool: Pool, notes: Sequence[str], able: Sequence[bool], answers: int) -> Sequence[str]:
+    """The `notes` of a `geo` pool with what came of them, by the members that are able to serve.
+
+    A rule that holds may be behind another that serves, and a member may serve without its own.
+    """
+    if not isinstance(pool.strategy, geo.Geo):
+        return notes
+    holding = frozenset(at for at, note in enumerate(notes) if note == HOLDS)
+    order = geo.order(holding, len(notes))
+    chosen = [at for at in order if able[at]][:answers]
+    found = list(notes)
+    for at in chosen:
+        if at not in holding and at != order[0]:
+            found[at] += "; serves, as none before it can"
+    for at in holding:
+        if able[at] and at not in chosen:
+            found[at] += ", but one before it serves"
+    return found
 
 
 def place(location: Location | None) -> str:

@@ -29,8 +29,10 @@ pools:
       - {pool: europe, unknown: true}
       - {pool: america}
   near: {strategy: nearest, members: [{pool: europe}, {pool: america}]}
+  mixed: {strategy: weighted, members: [{pool: world}, {pool: office}]}
 services:
   www: {pool: world}
+  mixed: {pool: mixed}
   near: {pool: near}
   plain: {pool: america}
 """
@@ -153,5 +155,54 @@ def test_explain_tells_distances(run):
     assert "resolvers keep the answer for 203.0." in told
 
 
-def test_explain_without_a_client(run):
-    assert "chances are shares of all IPv4 addresses" in run("explain", "www.example.com")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("www", True), ("near", True), ("mixed", True), ("plain", False)],
+)
+def test_explain_without_a_client(run, name, told):
+    shares = "chances are shares of all IPv4 addresses"
+    assert (shares in run("explain", f"{name}.example.com")) == told
+
+
+def members(told: str) -> list[str]:
+    """The lines of the members right below the pool, each from the member's name on."""
+    lines = [line for line in told.splitlines() if line[:1] in {"├", "└"}]
+    return [" ".join(line.split("%", 1)[1].split()) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("client", "down", "ends"),
+    [
+        pytest.param(
+            "203.0.113.200",
+            (),
+            ("the rule holds", "holds, but one before it serves", "not US", "addresses", "serves"),
+            id="the-first-that-holds",
+        ),
+        pytest.param(
+            "203.0.113.200",
+            ("office/o",),
+            ("the rule holds", "the rule holds", "not US", "addresses", "but one before it serves"),
+            id="down-though-it-holds",
+        ),
+        pytest.param(
+            "203.0.112.1",
+            ("europe/f", "america/*"),
+            (
+                "not in 203.0.113.128/25; serves, as none before it can",
+                "the rule holds",
+                "not US",
+                "addresses",
+                "the rule holds",
+            ),
+            id="serves-without-its-rule",
+        ),
+    ],
+)
+def test_explain_tells_what_came_of_the_rules(run, client, down, ends):
+    options = [word for one in down for word in ("--down", one)]
+    told = members(run("explain", "www.example.com", "--client", client, *options))
+    assert len(told) == len(ends)
+    for line, end in zip(told, ends, strict=True):
+        assert line.endswith(end)
+        assert "serves other networks" not in line
