@@ -1,7 +1,7 @@
 """Databases the size of GeoLite2-City and GeoLite2-ASN: 4 million networks, 100,000 locations.
 
-`mmdb_writer` inserts a network bit by bit into a tree of Python objects, which takes 4 million
-networks some minutes and 6 GB. Here its encoder writes the data section and the metadata, and the
+`mmdb_writer` inserts a network bit by bit into a tree of Python objects, which is slow and large for
+4 million networks. Here its encoder writes the data section and the metadata, and the
 search tree is made of numbers: the networks come in the order of their addresses, so each needs
 only the nodes that it does not share with the one before it.
 
