@@ -198,13 +198,13 @@ def _build(databases: Databases, options: argparse.Namespace) -> str:
                 raise BenchError(f"{policy}: {done.stderr}")
             reports[policy].append(json.loads(done.stdout))
     rows = [
-        f"Medians of {options.rounds} rounds. MB are 10⁶ octets.",
+        f"Medians of {options.rounds} rounds. MB are 10⁶ octets. Verdicts: compiled and published.",
         "",
         (
-            "| policy | databases read | they hold | compiled | published | a verdict: compiled and"
-            " published | networks | of these in the map | map | peak of the process |"
+            "| policy | databases read | they hold | compiled | published | a new verdict | one met"
+            " before | networks | IPv4 in the map | IPv6 in the map | map | peak of the process |"
         ),
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"|{' --- |' * 12}",
     ]
     for policy, runs in reports.items():
         one = {key: sorted(run[key] for run in runs)[len(runs) // 2] for key in runs[0]}
@@ -214,9 +214,11 @@ def _build(databases: Databases, options: argparse.Namespace) -> str:
             f"{one['held'] / 1e6:.0f} MB",
             f"{one['compiled']:.2f} s",
             f"{one['published'] * 1e3:.1f} ms",
-            f"{one['flip'] * 1e3:.1f} ms",
+            f"{one['new'] * 1e3:.1f} ms",
+            f"{one['again'] * 1e3:.1f} ms",
             f"{one['networks']:,.0f}",
-            f"{one['cells']:,.0f}",
+            f"{one['v4']:,.0f}",
+            f"{one['v6']:,.0f}",
             f"{one['octets'] / 1e6:.1f} MB",
             f"{one['peak'] / 1e6:.0f} MB",
         ]
