@@ -71,6 +71,6 @@ $(TOOLS): pyproject.toml
 
 $(BUILT): $(TOOLS) $(SOURCES)
 	@echo 'Building the engine and installing dnslb into $(VENV) (a minute or two the first time) ...'
-	@$(BIN)/maturin develop --quiet --release --locked >$(VENV)/build.log 2>&1 || \
+	@$(BIN)/maturin develop --quiet --release --locked --extras http3 >$(VENV)/build.log 2>&1 || \
 		{ cat $(VENV)/build.log >&2; exit 1; }
 	@touch $@

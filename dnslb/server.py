@@ -26,6 +26,7 @@ from dnslb.config.model import DEFAULT_LISTEN, Listen
 from dnslb.engine import new_engine
 from dnslb.errors import ConfigError, ListenError, PlanError
 from dnslb.geo.watch import Watcher
+from dnslb.health.checks.group import leaves
 from dnslb.health.monitor import Monitor
 from dnslb.publisher import Publisher
 from dnslb.ratelimit import LimitLog
@@ -191,7 +192,7 @@ class Server:
         """Watch `backends`, and wait until each has had a result."""
         backends = list(backends)
         self.monitor.configure(backends)
-        timeouts = [backend.check.timeout for backend in backends if backend.check]
+        timeouts = [check.timeout for backend in backends for check in leaves(backend.check)]
         await self.monitor.first_round(min(max(timeouts, default=0.0) + 0.5, MAX_GRACE))
 
     async def _relocate(self, atlas: Atlas) -> None:

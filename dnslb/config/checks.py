@@ -6,38 +6,23 @@ and what is wrong with the result is told at the key that brought it about.
 
 from __future__ import annotations
 
-import re
-import ssl
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from dnslb.config.files import is_file
-from dnslb.config.shapes import CheckShape, ExpectShape, TlsShape
+from dnslb.config.probes import GROUPS, LATER, TYPES, build
+from dnslb.config.shapes import CheckShape
 from dnslb.config.suggest import listed, unknown
-from dnslb.config.texts import read_host
-from dnslb.health.checks.tcp import TcpCheck
+from dnslb.config.values import Shape, items
+from dnslb.health.checks.group import Group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from dnslb.config.spot import Spot
     from dnslb.config.validate import Shaped
     from dnslb.health.checks.base import Check
 
 __all__ = ["CheckDraft", "Checks"]
-
-TYPES: Final = ("http", "https", "tcp")
-LATER: Final = {
-    *("dns", "exec", "grpc", "icmp", "ldap", "mysql", "ping", "postgres", "quic"),
-    *("redis", "script", "smtp", "ssh", "tls", "udp"),
-}
-
-_DEFAULT: Final = TcpCheck()
-_COMMON: Final = {"type", "port", "address", "interval", "timeout", "rise", "fall"}
-_METHOD: Final = re.compile(r"[A-Z]{1,20}")
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_JSON_PATH: Final = re.compile(r"json:[^.\s]+(\.[^.\s]+)*")
 
 
 @dataclass(slots=True)
@@ -64,17 +49,21 @@ class CheckDraft:
 class Checks:
     """The checks of a zone file."""
 
-    def __init__(self, shaped: Shaped[Any], spot: Spot) -> None:
+    def __init__(
+        self, shaped: Shaped[Any], named: Mapping[str, CheckShape] | None, spot: Spot
+    ) -> None:
         self._shaped = shaped
         self._spot = spot
         self._used: set[str] = set()
         self._named: dict[str, CheckDraft] = {}
-        self._built: dict[str, Check | None] = {}
-        for name, shape in (shaped.value.checks or {}).items():
+        self._built: dict[str, Check | Group | None] = {}
+        self._building: list[str] = []  # groups that are being built, to find loops
+        for name, shape in (named or {}).items():
             self._named[name] = draft = self._draft(shape, spot.at(name))
-            self._built[name] = build(draft)
             if name == "none":
                 draft.spot.on_key().problem("none turns checks off, so no check can be called so")
+        for name in self._named:
+            self._build_named(name)
 
     def of_pool(self, ref: str | CheckShape | None, spot: Spot) -> CheckDraft | None:
         """The check that a pool's `check` means; None for none, or when its problem is told."""
@@ -91,14 +80,20 @@ class Checks:
 
     def of_member(
         self, ref: str | CheckShape | None, spot: Spot, base: CheckDraft | None
-    ) -> Check | None:
+    ) -> Check | Group | None:
         """The check of a member whose `check` is `ref`, in a pool whose check is `base`."""
         if isinstance(ref, CheckShape):
             draft = self._draft(ref, spot)
             if ref.type is None and base is not None:
+                if base.values.get("type") in GROUPS:
+                    spot.problem(
+                        "the pool has a check made of several, of which no part can be overridden; "
+                        "write a check with its type"
+                    )
+                    return None
                 draft = draft.over(base)
             elif ref.type is None and not draft.damaged:
-                spot.problem(f'needs "type" ({listed(TYPES, "or")}), since the pool has no check')
+                spot.problem('needs "type", as in http or tcp, since the pool has no check')
                 return None
         else:
             found = base if ref is None else self.of_pool(ref, spot)
@@ -107,12 +102,74 @@ class Checks:
             draft = found
         return self._cached(draft)
 
-    def _cached(self, draft: CheckDraft) -> Check | None:
+    def _cached(self, draft: CheckDraft) -> Check | Group | None:
         """What `draft` describes; checks that many members share are built once."""
         for name, named in self._named.items():
             if named is draft:
-                return self._built[name]
+                return self._build_named(name)
+        return self._build(draft)
+
+    def _build_named(self, name: str) -> Check | Group | None:
+        if name not in self._built:
+            if name in self._building:
+                loop = " -> ".join([*self._building[self._building.index(name) :], name])
+                self._named[name].spot.on_key().problem(f"a loop: {loop}")
+                return None
+            self._building.append(name)
+            self._built[name] = self._build(self._named[name])
+            self._building.pop()
+        return self._built[name]
+
+    def _build(self, draft: CheckDraft) -> Check | Group | None:
+        kind = draft.values.get("type")
+        if kind is None:
+            if not draft.damaged:
+                draft.spot.problem('needs "type": the protocol, as in http or tcp')
+            return None
+        if kind in GROUPS:
+            return self._group(draft, kind)
+        if ":" not in kind and kind not in TYPES:
+            known = f'"{kind}" is not in this version; there are {listed(TYPES)}'
+            message = known if kind in LATER else unknown("type", kind, TYPES)
+            draft.spots["type"].problem(message)
+            return None
         return build(draft)
+
+    def _group(self, draft: CheckDraft, kind: str) -> Group | None:
+        allowed = {"type", "checks", *(["quorum"] if kind == "quorum" else [])}
+        for key, spot in draft.spots.items():
+            if key.partition(".")[0] not in allowed:
+                spot.on_key().problem(
+                    f'"{key}" means nothing here; it belongs to the checks in "checks"'
+                )
+        for key, what in {
+            "checks": "a list of checks, by name or written in place",
+            "quorum": "how many of its checks have to pass",
+        }.items():
+            if key in allowed and not draft.values.get(key):
+                if not draft.damaged:
+                    draft.spot.problem(f'needs "{key}": {what}')
+                return None
+        parts = self._parts(draft)
+        if parts is None:
+            return None
+        need: int = {"all": len(parts), "any": 1}.get(kind) or draft.values["quorum"]
+        if need > len(parts):
+            draft.spots["quorum"].problem(f"asks for {need} of {len(parts)} checks")
+            return None
+        return Group(parts, need)
+
+    def _parts(self, draft: CheckDraft) -> tuple[Check | Group, ...] | None:
+        """The checks of a group; None when one of them cannot be had, which is told."""
+        refs = draft.values["checks"]
+        parts = []
+        for index, ref in items(refs):
+            spot = draft.spots["checks"].at(index)
+            if ref == "none":
+                spot.problem("none is no check; leave it out")
+            elif part := self.of_member(ref, spot, None):
+                parts.append(part)
+        return tuple(parts) if len(parts) == len(refs) else None
 
     def tell_unused(self) -> None:
         """Warn of checks that nothing refers to."""
@@ -128,10 +185,15 @@ class Checks:
         )
         for key in shape.model_fields_set:
             value = getattr(shape, key)
-            if isinstance(value, ExpectShape | TlsShape):
-                inner: Mapping[str, Any] = value.model_dump(exclude_unset=True)
-            elif key == "headers":
+            if isinstance(value, Shape):
+                names = value.model_fields_set
+                inner: dict[str, Any] = {name: getattr(value, name) for name in names}
+            elif isinstance(value, dict):
                 inner = value
+            elif key == "expect":
+                # one word is the content
+                draft.values["expect.body"], draft.spots["expect.body"] = value, spot.at(key)
+                continue
             else:
                 draft.values[key], draft.spots[key] = value, spot.at(key)
                 continue
@@ -139,134 +201,3 @@ class Checks:
                 draft.values[f"{key}.{name}"] = item
                 draft.spots[f"{key}.{name}"] = spot.at(key, name)
         return draft
-
-
-def build(draft: CheckDraft) -> Check | None:
-    """The check that `draft` describes; None when its problems are told."""
-    kind = draft.values.get("type")
-    if kind is None:
-        if not draft.damaged:
-            draft.spot.problem(f'needs "type": {listed(TYPES, "or")}')
-        return None
-    if kind not in TYPES:
-        later = f'"{kind}" is not in this version; there are {listed(TYPES)}'
-        message = later if kind in LATER else unknown("type", kind, TYPES)
-        draft.spots["type"].problem(message)
-        return None
-    _check_keys(draft, kind)
-    if not draft.untimed:
-        _check_times(draft)
-    common: dict[str, Any] = {
-        key: draft.values[key]
-        for key in ("port", "interval", "timeout", "rise", "fall")
-        if key in draft.values
-    }
-    if "address" in draft.values:
-        common["address"] = read_host(draft.values["address"], draft.spots["address"])
-    if kind == "tcp":
-        if "port" not in draft.values:
-            if not draft.damaged:
-                draft.spot.problem('needs "port", since tcp has no port of its own')
-            return None
-        return TcpCheck(**common)
-    # aiohttp takes a third of the start and of its memory, and many a server checks nothing by HTTP
-    from dnslb.health.checks.http import HttpCheck  # noqa: PLC0415
-
-    return HttpCheck(**common, tls=kind == "https", **_http(draft))
-
-
-def _check_keys(draft: CheckDraft, kind: str) -> None:
-    for key, spot in draft.spots.items():
-        top = key.partition(".")[0]
-        if kind == "tcp" and top not in _COMMON:
-            spot.on_key().problem(f'"{top}" means nothing to a tcp check; remove it')
-        elif kind == "http" and top == "tls":
-            spot.on_key().problem('"tls" means nothing to an http check; use type: https')
-
-
-def _check_authorities(path: Path, spot: Spot) -> None:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-    except ssl.SSLError:
-        spot.problem("holds no certificate in PEM form")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        spot.problem(f"cannot be read: {reason}")
-
-
-def _check_times(draft: CheckDraft) -> None:
-    interval = draft.values.get("interval", _DEFAULT.interval)
-    timeout = draft.values.get("timeout", _DEFAULT.timeout)
-    if timeout >= interval:
-        written = "timeout" if "timeout" in draft.spots else "interval"
-        draft.spots.get(written, draft.spot).problem(
-            f"the timeout ({timeout:g}s) must be below the interval ({interval:g}s)"
-        )
-
-
-def _http(draft: CheckDraft) -> dict[str, Any]:
-    """The arguments of HttpCheck that only it has."""
-    found: dict[str, Any] = {}
-    headers: list[tuple[str, str]] = []
-    for key, value in draft.values.items():
-        spot = draft.spots[key]
-        top, _, name = key.partition(".")
-        if top == "headers":
-            if not _TOKEN.fullmatch(name) or not value.isprintable():
-                spot.problem("is no header: a name of letters and -, and a value in one line")
-            headers.append((name, value))
-        elif key in _HTTP_VALUES:
-            argument, wrong = _HTTP_VALUES[key]
-            if message := wrong(value):
-                spot.problem(message)
-            found[argument] = value
-        elif key == "tls.ca_file":
-            path = spot.file.parent / value
-            if not is_file(path):
-                spot.problem(
-                    f"there is no file {value}; the path is relative to this file's folder"
-                )
-            else:
-                _check_authorities(path, spot)
-            found["ca_file"] = str(path)
-    if headers:
-        found["headers"] = tuple(headers)
-    return found
-
-
-def _wrong_path(value: str) -> str:
-    fine = value.startswith("/") and value.isprintable() and " " not in value
-    return "" if fine else "must begin with / and have no spaces"
-
-
-def _wrong_host(value: str) -> str:
-    fine = value.isascii() and value.isprintable() and not set(value) & set(" /@?#")
-    return "" if fine else "must be a host name, with :port at most"
-
-
-def _wrong_method(value: str) -> str:
-    return "" if _METHOD.fullmatch(value) else "must be a method such as GET or HEAD"
-
-
-def _wrong_pattern(value: str) -> str:
-    try:
-        re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
-        return f"is no regular expression: {error}"
-    return ""
-
-
-def _wrong_load(value: str) -> str:
-    fine = value == "orca" or _JSON_PATH.fullmatch(value)
-    return "" if fine else "must be orca, or json: and the path of a field, as in json:stats.load"
-
-
-_HTTP_VALUES: Final = {
-    "path": ("path", _wrong_path),
-    "host": ("host", _wrong_host),
-    "method": ("method", _wrong_method),
-    "load": ("load", _wrong_load),
-    "expect.body": ("body", _wrong_pattern),
-    "expect.status": ("status", lambda _: ""),
-    "tls.verify": ("verify", lambda _: ""),
-}

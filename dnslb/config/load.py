@@ -72,6 +72,7 @@ def examine(path: Path) -> Examined:
         settings=server.settings,
         tcp=server.tcp,
         api=server.api,
+        health=server.health,
         geo=server.geo,
         atlas=server.atlas or EMPTY,
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dnslb._engine import Records
     from dnslb.geo.atlas import Atlas
     from dnslb.health.checks.base import Check
+    from dnslb.health.checks.group import Group
     from dnslb.policy.strategies.base import Strategy
     from dnslb.zone.records import RRset
 
@@ -38,8 +39,10 @@ __all__ = [
     "Declared",
     "Family",
     "Geo",
+    "Health",
     "Host",
     "Listen",
+    "MaxDown",
     "Member",
     "MxRecord",
     "Network",
@@ -106,7 +109,7 @@ class Backend:
     id: BackendId
     addresses: tuple[Address, ...] = ()
     target: str | None = None  # absolute domain name, with its final dot
-    check: Check | None = None  # None: always up
+    check: Check | Group | None = None  # None: always up
     host: str | None = None  # the name of a backend with addresses in SRV and MX records; absolute
 
     def has(self, family: Family) -> bool:
@@ -117,6 +120,17 @@ class Backend:
         """The backend's addresses of one family."""
         version = 4 if family is Family.IPV4 else 6
         return tuple(address for address in self.addresses if address.version == version)
+
+
+class MaxDown(NamedTuple):
+    """How many backends of a pool checks may take down within a window."""
+
+    most: int | float  # a number, or as a float the part of all
+    within: float = 60.0  # seconds
+
+    def of(self, backends: int) -> int:
+        """How many of so many."""
+        return self.most if isinstance(self.most, int) else int(self.most * backends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +185,8 @@ class Pool:
     location: tuple[float, float] | None = None  # latitude, longitude in degrees
     bias: int = 0  # -99 to 99, as a member's
     bound: float | None = None  # times its share of the networks, the most of a member; >= 1
+    slow_start: float = 0.0  # seconds in which a backend that returns comes to its full share
+    max_down: MaxDown | None = None  # None: checks may take all down
 
     def backends(self) -> Iterator[Backend]:
         """Every backend in this pool and in the pools below it, each once, in the order written."""
@@ -400,6 +416,14 @@ class Geo:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """How checks are run."""
+
+    processes: int = 1  # 1: in the server's own; more: that many processes beside it
+    canary: tuple[Check, ...] = ()  # known good; when all fail, it is this server that is cut off
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration."""
 
@@ -413,6 +437,7 @@ class Config:
     settings: Settings = Settings()
     tcp: Tcp = Tcp()
     api: Api | None = None  # None: nothing listens
+    health: Health = Health()
     geo: Geo = Geo()
     atlas: Atlas = EMPTY  # the databases of `geo`, read
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.graph import loops, ordered
-from dnslb.config.model import EVERYBODY, Backend, Member, Pool, Prefix
+from dnslb.config.model import EVERYBODY, Backend, MaxDown, Member, Pool, Prefix
+from dnslb.config.shapes import MaxDownShape
 from dnslb.config.steering import DEFAULT_STRATEGY, check_locations, check_steering, needs
 from dnslb.config.suggest import unknown
 from dnslb.policy.strategies import NAMES, find
@@ -160,7 +161,22 @@ class Pools:
             location=shape.location,
             bound=shape.bound,
             bias=shape.bias or 0,
+            slow_start=shape.slow_start or 0.0,
+            max_down=_max_down(shape, draft.spot.at("max_down")),
         )
+
+
+def _max_down(shape: PoolShape, spot: Spot) -> MaxDown | None:
+    given = shape.max_down
+    if given is None:
+        return None
+    if not isinstance(given, MaxDownShape):
+        return MaxDown(given)
+    if given.most is None:
+        spot.problem('needs "most": a number of backends, or a part such as 50%')
+        return None
+    default = MaxDown(given.most)
+    return default if given.within is None else default._replace(within=given.within)
 
 
 def _member(draft: MemberDraft, of: Backend | Pool) -> Member:

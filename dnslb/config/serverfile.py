@@ -12,7 +12,8 @@ from pydantic import Field, Tag
 
 from dnslb.config.files import read_text
 from dnslb.config.geo import GeoShape, age_warnings, read_atlas, read_geo
-from dnslb.config.model import DEFAULT_LISTEN, Api, Geo, Listen, Settings, Tcp
+from dnslb.config.health import HealthShape, read_health
+from dnslb.config.model import DEFAULT_LISTEN, Api, Geo, Health, Listen, Settings, Tcp
 from dnslb.config.settings import SettingsShape, read_settings
 from dnslb.config.shapes import mapping_or_word
 from dnslb.config.spot import Spot
@@ -94,8 +95,10 @@ class ServerShape(SettingsShape):
     )
     state: Text | None = Field(
         default=None,
-        description="Folder of what survives a restart, default .dnslb; not in this version.",
+        description="Folder of what survives a restart: verdicts, what the operator set; "
+        "default .dnslb.",
     )
+    health: HealthShape | None = Field(default=None, description="How checks are run.")
     log: LogShape | None = Field(default=None, description="Logging.")
     tcp: TcpShape | None = Field(default=None, description="What TCP clients may take.")
 
@@ -113,6 +116,7 @@ class ServerRead:
     settings: Settings = field(default_factory=Settings)
     tcp: Tcp = field(default_factory=Tcp)
     api: Api | None = None
+    health: Health = field(default_factory=Health)
     geo: Geo = field(default_factory=Geo)
     atlas: Atlas | None = EMPTY  # None: its problem is told
 
@@ -152,8 +156,7 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
     if shape.log:
         result.log_level = cast("Literal['info']", shape.log.level or result.log_level)
         result.log_format = cast("Literal['text']", shape.log.format or result.log_format)
-    if shape.state is not None:
-        spot.at("state").on_key().warning("verdicts do not survive a restart in this version")
+    result.health = read_health(shape.health, shaped, spot.at("health"))
     result.state = shape.state or result.state
     result.settings = read_settings(shape, spot)
     if shape.tcp:

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BROKEN",
+    "Amount",
     "Bias",
     "Burst",
     "Count",
+    "Days",
     "Factor",
     "Flag",
     "Interval",
@@ -32,11 +34,14 @@ __all__ = [
     "MaxAge",
     "Name",
     "Patience",
+    "Pause",
     "Port",
+    "Positive",
     "Rule",
     "Shape",
     "Statuses",
     "StrategyName",
+    "Switch",
     "Text",
     "Texts",
     "Timeout",
@@ -57,7 +62,8 @@ T = TypeVar("T")
 MAX_TTL: Final = 0x7FFF_FFFF
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)", re.ASCII)
-_STATUS: Final = re.compile(r"([0-9]{3})(?:-([0-9]{3}))?", re.ASCII)
+_STATUS: Final = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?", re.ASCII)
+_PERCENT: Final = re.compile(r"([0-9]{1,3})%", re.ASCII)
 _NAME: Final = re.compile(r"[^\s/*?\[\]\x00-\x1f\x7f]{1,100}")
 
 
@@ -226,6 +232,28 @@ def _factor(value: Any) -> float:
     return float(value)
 
 
+def _positive(value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value < float("inf"):
+        raise wrong("must be a number above 0")
+    return float(value)
+
+
+def _amount(value: Any) -> Any:
+    """A whole number as it is, a percentage as the part that it means."""
+    if isinstance(value, str) and (match := _PERCENT.fullmatch(value)) and 0 < int(match[1]) <= 100:
+        return int(match[1]) / 100
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise wrong("must be a whole number, 1 or more, or a part such as 50%")
+    return value
+
+
+def _switch(value: Any) -> Any:
+    if value not in {"on", "off"}:
+        raise wrong("must be on or off, or a mapping")
+    return value == "on"
+
+
 def _statuses(value: Any) -> tuple[tuple[int, int], ...]:
     return tuple(_status(item) for item in (value if isinstance(value, list) else [value]))
 
@@ -233,8 +261,8 @@ def _statuses(value: Any) -> tuple[tuple[int, int], ...]:
 def _status(value: Any) -> tuple[int, int]:
     text = str(value) if isinstance(value, int | str) else ""
     match = _STATUS.fullmatch(text)
-    low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    if not 100 <= low <= high <= 599:
+    low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if not low <= high <= 599:
         raise wrong("must be status codes: 200, 200-399, or a list of these")
     return low, high
 
@@ -260,6 +288,7 @@ Patience = Annotated[float, Rule(_between(0.1, 3600, "100ms to 1h"), _DURATION_S
 """How long a client may take."""
 
 Timeout = Annotated[float, Rule(_between(0.01, 3600, "10ms to 1h"), _DURATION_SCHEMA)]
+Pause = Annotated[float, Rule(_between(0, 86_400, "0s to 24h"), _DURATION_SCHEMA)]
 MaxAge = Annotated[float, Rule(_max_age, {"anyOf": [{"enum": ["off"]}, _DURATION_SCHEMA]})]
 Burst = Annotated[float, Rule(_between(1, 60, "1s to 60s"), _DURATION_SCHEMA)]
 Ttl = Annotated[
@@ -272,6 +301,18 @@ Location = Annotated[
     tuple[float, float],
     Rule(_location, {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}),
 ]
+Amount = Annotated[
+    int | float,
+    Rule(
+        _amount,
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+%$"}]},
+    ),
+]
+"""A number (int), or a part of all (float)."""
+
+Positive = Annotated[float, Rule(_positive, {"type": "number", "exclusiveMinimum": 0})]
+Days = Annotated[float, Rule(_positive, {"type": "number", "exclusiveMinimum": 0})]
+Switch = Annotated[bool, Rule(_switch, {"enum": ["on", "off"]})]
 Factor = Annotated[float, Rule(_factor, {"type": "number", "minimum": 1})]
 Statuses = Annotated[
     tuple[tuple[int, int], ...],

@@ -126,7 +126,7 @@ class _YamlZone:
         self,
     ) -> tuple[list[ServiceDraft], dict[str, Service], dict[str, Pool], list[Need]]:
         shaped, spot = self._shaped, self._spot
-        checks = Checks(shaped, spot.at("checks"))
+        checks = Checks(shaped, shaped.value.checks, spot.at("checks"))
         members = Members(self._name, self._origin, checks, shaped)
         pools = Pools(self._name, members, checks)
         for name, shape in (shaped.value.pools or {}).items():

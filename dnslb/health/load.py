@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["ORCA_HEADER", "Report", "body_load", "orca_load"]
+__all__ = ["ORCA_HEADER", "LoadSource", "Report", "body_load", "orca_load"]
 
 ORCA_HEADER: Final = "endpoint-load-metrics"
 
@@ -41,6 +42,28 @@ class Report(NamedTuple):
 
     load: float | None
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadSource:
+    """Where an answer says how loaded its backend is."""
+
+    kind: Literal["orca", "json", "prometheus", "agent"]
+    field: str = ""  # json: the path of a field; prometheus: a metric and its labels
+    full: float = 1.0  # the figure that means full
+    max_age: float | None = None  # seconds that a report counts; None: three intervals
+
+    @property
+    def in_body(self) -> bool:
+        """Whether the report stands in the body of a response."""
+        return self.kind in {"json", "prometheus"}
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> Report:
+        """The load in a response, whose headers' names are in lower case."""
+        report = (
+            body_load(body, self.field) if self.in_body else orca_load(headers.get(ORCA_HEADER))
+        )
+        return report if report.load is None else Report(report.load / self.full)
 
 
 class _BadReportError(ValueError):

@@ -15,7 +15,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dnslb.health.checks.base import Check, Outcome, Result
+from dnslb.health.checks.base import Check, Kept, Outcome, Result
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -86,11 +86,12 @@ class Scheduler:
 
     async def _run(self, key: ProbeKey) -> None:
         least = 0.1
+        kept = Kept()
         while True:
             # from here, so that waiting for room makes no interval longer
             started = self._clock()
             async with self._room:
-                result = await _probe(key)
+                result = await _probe(key, kept)
             try:
                 self._on_result(key, result)
             except Exception:
@@ -100,11 +101,11 @@ class Scheduler:
             await self._sleep(max(0.0, pause - (self._clock() - started)))
 
 
-async def _probe(key: ProbeKey) -> Result:
+async def _probe(key: ProbeKey, kept: Kept) -> Result:
     """One probe, which ends in a result whatever happens."""
-    limit = key.check.timeout + GRACE
+    limit = key.check.timeout * (1 + key.check.reuse) + GRACE
     try:
-        return await asyncio.wait_for(key.check.probe(key.address), limit)
+        return await asyncio.wait_for(key.check.probe(key.address, kept), limit)
     except (asyncio.TimeoutError, TimeoutError):
         return Result(Outcome.ERROR, f"the probe did not end within {limit:g}s")
     except Exception as error:  # a check's own fault may be of any kind

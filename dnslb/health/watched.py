@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dnslb.config.model import Family
+from dnslb.health.checks.group import leaves, verdict
+from dnslb.health.checks.push import PushCheck
 from dnslb.health.scheduler import ProbeKey
 from dnslb.health.standing import ALWAYS_UP, OperatorState, Standing
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from dnslb.config.model import Backend
+    from dnslb.health.checks.base import Check
     from dnslb.health.history import History
 
 __all__ = ["Before", "Watched"]
@@ -32,7 +35,7 @@ class Watched:
     What was known `before` holds until the probes that are new have a result.
     """
 
-    __slots__ = ("_before", "_keys", "_known", "backend", "families", "is_new", "keys")
+    __slots__ = ("_before", "_known", "_places", "backend", "families", "is_new", "keys")
 
     def __init__(self, backend: Backend, before: Before | None = None) -> None:
         self.backend = backend
@@ -43,9 +46,16 @@ class Watched:
             return
         self._before = before.standing if before else ALWAYS_UP
         self._known = _families(before.backend) if before else frozenset()
-        self._keys = {family: tuple(_keys(backend, family)) for family in _families(backend)}
-        self.families = frozenset(self._keys)
-        self.keys = tuple(dict.fromkeys(key for keys in self._keys.values() for key in keys))
+        self._places = {family: _places(backend, family) for family in _families(backend)}
+        self.families = frozenset(self._places)
+        self.keys = tuple(
+            dict.fromkeys(
+                self._key(check, place)
+                for places in self._places.values()
+                for place in places
+                for check in leaves(backend.check)
+            )
+        )
 
     def over(self, families: Collection[Family]) -> str:
         """` over IPv6`, or nothing when these are all that the backend has."""
@@ -56,11 +66,12 @@ class Watched:
     def only_failed_by(
         self, key: ProbeKey, histories: Mapping[ProbeKey, History]
     ) -> frozenset[Family]:
-        """The families that are down for this probe's verdict and for no other's."""
+        """The families that are down, and would not be if this probe passed."""
         return frozenset(
             family
-            for family, keys in self._keys.items()
-            if [each for each in keys if histories[each].verdict is False] == [key]
+            for family in self.families
+            if self._verdict(family, histories) is False
+            and self._verdict(family, histories, pardoned=key) is not False
         )
 
     def standing(
@@ -74,8 +85,8 @@ class Watched:
         before = self._before
         down = frozenset(
             family
-            for family, keys in self._keys.items()
-            if self._is_down(family, [histories[key].verdict for key in keys])
+            for family in self.families
+            if self._is_down(family, self._verdict(family, histories))
         )
         speaking = [histories[key] for key in self.keys if histories[key].verdict]
         waiting = any(histories[key].last is None for key in self.keys)
@@ -89,12 +100,37 @@ class Watched:
             self._reason(histories) if down else "",
         )
 
-    def _is_down(self, family: Family, verdicts: Collection[bool | None]) -> bool:
+    def _verdict(
+        self,
+        family: Family,
+        histories: Mapping[ProbeKey, History],
+        *,
+        pardoned: ProbeKey | None = None,
+    ) -> bool | None:
+        """The verdict over all places of a family; `pardoned` counts as passing."""
+
+        def at(place: str) -> bool | None:
+            def of(check: Check) -> bool | None:
+                key = self._key(check, place)
+                return True if key == pardoned else histories[key].verdict
+
+            return verdict(self.backend.check, of) if self.backend.check else True
+
+        verdicts = [at(place) for place in self._places[family]]
         if False in verdicts:
-            return True
-        if None in verdicts:
+            return False
+        return None if None in verdicts else True
+
+    def _is_down(self, family: Family, verdict: bool | None) -> bool:  # noqa: FBT001 - one of three
+        if verdict is None:
             return family not in self._known or family in self._before.down
-        return False
+        return not verdict
+
+    def _key(self, check: Check, place: str) -> ProbeKey:
+        if isinstance(check, PushCheck):
+            zone, pool, name = self.backend.id
+            return ProbeKey(check, f"{pool}/{name} in {zone}")
+        return ProbeKey(check, check.address or place)
 
     def _reason(self, histories: Mapping[ProbeKey, History]) -> str:
         """Why, in an operator's words; the first of several reasons stands for all."""
@@ -110,18 +146,12 @@ def _families(backend: Backend) -> frozenset[Family]:
     return frozenset(family for family in Family if backend.has(family))
 
 
-def _keys(backend: Backend, family: Family) -> Iterable[ProbeKey]:
-    check = backend.check
-    if check is None:
-        return
-    if check.address is not None:
-        yield ProbeKey(check, check.address)
-    elif backend.target is not None:
+def _places(backend: Backend, family: Family) -> tuple[str, ...]:
+    """Where a backend is probed, unless a check says otherwise."""
+    if backend.target is not None:
         # with its final dot, a name is not found in the hosts file
-        yield ProbeKey(check, backend.target.rstrip("."))
-    else:
-        for address in backend.of(family):
-            yield ProbeKey(check, str(address))
+        return (backend.target.rstrip("."),)
+    return tuple(map(str, backend.of(family)))
 
 
 def _most(values: Iterable[float | None]) -> float | None:

@@ -107,7 +107,7 @@ def test_examples_fit_the_schema(file):
         "pools: {a: {stratgy: b}}",
         "services: {a: {when_down: x}}",
         "records: {a: {A: 1}}",
-        "checks: {a: {type: dns}}",
+        "checks: {a: {rise: many}}",
         "ttl: [5]",
     ],
 )

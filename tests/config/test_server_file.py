@@ -58,6 +58,8 @@ def test_what_tcp_clients_may_take(tmp_path):
         "workers: auto\n",
         "listen: 127.0.0.1\n",
         "api: off\n",
+        "state: here\n",
+        "health: {processes: 2, canary: [{type: tcp, address: 192.0.2.1, port: 53}]}\n",
         "# nothing\n",
     ],
 )
@@ -72,7 +74,6 @@ def test_fine(tmp_path, server):
         ("api: {listen: 127.0.0.1}\n", "api: the REST API is not in this version"),
         ("api: {listen: '[::1]:9000'}\n", "api: the REST API is not in this version"),
         ("api: {listen: 192.0.2.1, token_file: t}\n", "api: the REST API is not in this version"),
-        ("state: here\n", "state: verdicts do not survive a restart in this version"),
     ],
 )
 def test_what_comes_later_is_told(tmp_path, monkeypatch, server, warning):

@@ -78,7 +78,7 @@ def test_statuses(value, ranges):
     assert TypeAdapter(Statuses).validate_python(value) == ranges
 
 
-@pytest.mark.parametrize("value", [99, 600, "200-", "399-200", "2xx", 200.0, True, [[200]], {}])
+@pytest.mark.parametrize("value", [600, "200-", "399-200", "2xx", 200.0, True, [[200]], {}])
 def test_no_statuses(value):
     with pytest.raises(ValidationError):
         TypeAdapter(Statuses).validate_python(value)

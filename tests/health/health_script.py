@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dnslb.health.checks.base import Check, Outcome, Result
+from dnslb.health.checks.base import Check, Kept, Outcome, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,8 @@ class ScriptedCheck(Check):
 
     backends: Backends
 
-    async def probe(self, address: str) -> Result:
+    async def probe(self, address: str, kept: Kept) -> Result:
+        del kept
         there = self.backends
         there.asked.append(address)
         there.busy += 1

@@ -8,7 +8,9 @@ import struct
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
+from dnslb.health.checks.base import Kept
 from dnslb.health.checks.http import HttpCheck
+from dnslb.health.checks.tls import Tls
 
 if TYPE_CHECKING:
     import ssl
@@ -79,8 +81,9 @@ def probe(
 
     async def run() -> tuple[Result, Raw]:
         async with raw(reply, hold=hold, tls=tls) as server:
-            check = HttpCheck(port=server.port, tls=tls is not None, **options)
-            return await check.probe(address), server
+            asked = {key: options.pop(key) for key in ("verify", "ca_file") if key in options}
+            check = HttpCheck(port=server.port, tls=Tls(**asked) if tls else None, **options)
+            return await check.probe(address, Kept()), server
 
     return asyncio.run(run())
 

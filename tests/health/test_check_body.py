@@ -8,6 +8,7 @@ from health_servers import probe, response
 
 from dnslb.health.checks.base import Outcome
 from dnslb.health.checks.body import MAX_BODY, unpack
+from dnslb.health.load import LoadSource
 
 TEXT = b'{"load": 0.4, "is": "ready"}'
 
@@ -41,7 +42,7 @@ def test_a_bomb_unpacks_to_no_more_than_the_bound():
 
 def test_a_packed_body_is_searched_and_read_for_load():
     reply = response(body=gzip.compress(TEXT), content_encoding="gzip")
-    result, _ = probe(reply, body="ready", load="json:load")
+    result, _ = probe(reply, body="ready", load=LoadSource(kind="json", field="load"))
     assert (result.outcome, result.load) == (Outcome.OK, 0.4)
 
 

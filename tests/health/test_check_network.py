@@ -50,7 +50,7 @@ class LibraryError(OSError):
     ids=lambda value: value.name.lower() if isinstance(value, Phase | Outcome) else None,
 )
 def test_what_errors_mean(error, phase, outcome):
-    result = diagnose(error, phase)
+    result = diagnose(error, Progress(phase))
     assert result.outcome is outcome
     assert result.detail
 
@@ -74,8 +74,7 @@ def test_time_is_up_in_a_phase(phase, outcome, detail):
             cleaned.append(True)
 
     async def run():
-        progress, cleaned = Progress(), []
-        progress.reached = phase
+        progress, cleaned = Progress(phase), []
         result = await within(0.001, progress, forever(cleaned))
         return result, cleaned
 
@@ -85,17 +84,23 @@ def test_time_is_up_in_a_phase(phase, outcome, detail):
     assert cleaned == [True]
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-def test_a_connected_socket_ends_the_phase_of_connecting(tls):
-    progress = Progress(tls=tls)
-    progress.reached = Phase.CONNECT
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        info = (socket.AF_INET, socket.SOCK_STREAM, 0, "", server.getsockname())
-        with progress.socket(info) as sock:
-            assert progress.phase is Phase.CONNECT
-            sock.setblocking(True)  # noqa: FBT003 - it takes no keyword
-            sock.connect(server.getsockname())
-            assert progress.phase is (Phase.HANDSHAKE if tls else Phase.READ)
+def test_a_connection_that_breaks_within_the_answer_says_so():
+    progress = Progress(Phase.BODY)
+    progress.arrived(10)
+    result = diagnose(system(errno.ECONNRESET), progress)
+    assert result.outcome is Outcome.RESET_MIDWAY
+
+
+def test_an_answer_that_still_comes_is_slow():
+    async def drip(progress):
+        while True:
+            progress.arrived(1)
+            await asyncio.sleep(0.001)
+
+    progress = Progress(Phase.BODY)
+    result = asyncio.run(within(0.05, progress, drip(progress)))
+    assert result.outcome is Outcome.SLOW
+    assert "bytes so far" in result.detail
 
 
 def test_work_that_ends_is_its_result_with_the_time_it_took():

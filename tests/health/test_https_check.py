@@ -10,9 +10,9 @@ import pytest
 import trustme
 from health_servers import LOOPBACK, full, probe, resetting, response, silent
 
-from dnslb.health.checks.base import Outcome
+from dnslb.health.checks.base import Kept, Outcome
 from dnslb.health.checks.http import HttpCheck
-from dnslb.health.checks.tls import context_for
+from dnslb.health.checks.tls import Tls, context_for
 
 HOST = "www.example.com"
 SOON = 0.2  # seconds: the timeout of checks whose time is meant to run out
@@ -48,10 +48,10 @@ def test_tls_without_a_host_verifies_the_address_and_sends_no_name(ca, ca_file):
 
 
 @pytest.mark.parametrize(
-    ("make", "says"),
+    ("make", "outcome", "says"),
     [
-        (lambda ca: context(ca, "other.example"), "mismatch"),
-        (lambda _: context(trustme.CA(), HOST), "issuer"),
+        (lambda ca: context(ca, "other.example"), Outcome.TLS_NAME, "mismatch"),
+        (lambda _: context(trustme.CA(), HOST), Outcome.TLS_UNTRUSTED, "issuer"),
         (
             lambda ca: context(
                 ca,
@@ -59,15 +59,16 @@ def test_tls_without_a_host_verifies_the_address_and_sends_no_name(ca, ca_file):
                 not_before=datetime.now(timezone.utc) - timedelta(days=9),
                 not_after=datetime.now(timezone.utc) - timedelta(days=1),
             ),
+            Outcome.TLS_EXPIRED,
             "expired",
         ),
     ],
     ids=["name", "issuer", "expired"],
 )
-def test_certificates_that_do_not_pass(ca, ca_file, make, says):
+def test_certificates_that_do_not_pass(ca, ca_file, make, outcome, says):
     tls = make(ca)
     result, _ = probe(response(), tls=tls, host=HOST, ca_file=ca_file)
-    assert result.outcome is Outcome.TLS
+    assert result.outcome is outcome
     assert says in result.detail
     assert probe(response(), tls=tls, host=HOST, verify=False)[0].ok
 
@@ -80,9 +81,9 @@ def test_a_server_that_does_not_speak_tls():
     async def run():
         async with await asyncio.start_server(greet, LOOPBACK, 0) as server:
             port = server.sockets[0].getsockname()[1]
-            return await HttpCheck(port=port, tls=True).probe(LOOPBACK)
+            return await HttpCheck(port=port, tls=Tls()).probe(LOOPBACK, Kept())
 
-    assert asyncio.run(run()).outcome is Outcome.TLS
+    assert asyncio.run(run()).outcome is Outcome.TLS_PROTOCOL
 
 
 @pytest.mark.parametrize("host", [f"{HOST}:8443", LOOPBACK, "[::1]"], ids=["port", "v4", "v6"])
@@ -109,7 +110,7 @@ async def closing():
 def test_a_server_that_ends_the_handshake(server):
     async def run():
         async with server() as port:
-            return await HttpCheck(port=port, tls=True).probe(LOOPBACK)
+            return await HttpCheck(port=port, tls=Tls()).probe(LOOPBACK, Kept())
 
     result = asyncio.run(run())
     assert (result.outcome, result.detail) == (
@@ -121,7 +122,7 @@ def test_a_server_that_ends_the_handshake(server):
 def test_a_server_that_never_shakes_hands():
     async def run():
         async with silent() as port:
-            return await HttpCheck(port=port, tls=True, timeout=SOON).probe(LOOPBACK)
+            return await HttpCheck(port=port, tls=Tls(), timeout=SOON).probe(LOOPBACK, Kept())
 
     result = asyncio.run(run())
     assert (result.outcome, result.detail) == (Outcome.TLS, "no handshake within 200ms")
@@ -129,7 +130,7 @@ def test_a_server_that_never_shakes_hands():
 
 def test_a_full_queue_is_a_connect_timeout_with_tls_too():
     with full() as port:
-        result = asyncio.run(HttpCheck(port=port, tls=True, timeout=SOON).probe(LOOPBACK))
+        result = asyncio.run(HttpCheck(port=port, tls=Tls(), timeout=SOON).probe(LOOPBACK, Kept()))
     assert result.outcome is Outcome.CONNECT_TIMEOUT
 
 
@@ -155,8 +156,8 @@ def test_a_renewed_ca_file_is_read_anew(tmp_path):
 
 def test_a_context_is_made_once(ca_file):
     async def run():
-        made = await asyncio.gather(*(context_for(ca_file) for _ in range(5)))
-        return len(set(map(id, made))), await context_for(ca_file, verify=False) in made
+        made = await asyncio.gather(*(context_for(Tls(ca_file=ca_file)) for _ in range(5)))
+        return len(set(map(id, made))), await context_for(Tls(verify=False)) in made
 
     assert asyncio.run(run()) == (1, False)
 
@@ -166,7 +167,7 @@ def test_a_ca_file_that_cannot_be_read_is_the_checks_own_fault(tmp_path, content
     path = tmp_path / "ca.pem"
     if content:
         path.write_bytes(content)
-    check = HttpCheck(port=1, tls=True, ca_file=str(path))
-    result = asyncio.run(check.probe(LOOPBACK))
+    check = HttpCheck(port=1, tls=Tls(ca_file=str(path)))
+    result = asyncio.run(check.probe(LOOPBACK, Kept()))
     assert result.outcome is Outcome.ERROR
     assert f"tls.ca_file {path}" in result.detail

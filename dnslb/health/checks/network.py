@@ -1,8 +1,8 @@
-"""What checks over TCP share: resolving, a time limit that knows the phase, errors as outcomes.
+"""What checks over the network share: resolving, a time limit, names for what fails.
 
 resolve ─▶ connect ─▶ (TLS handshake) ─▶ read
    │          │             │             │
-  dns   connect-timeout    tls       read-timeout      when the time is up there
+  dns   connect-timeout    tls       read-timeout, or slow: when the time is up there
 """
 
 from __future__ import annotations
@@ -23,7 +23,16 @@ from dnslb.health.checks.base import Outcome, Result
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
-__all__ = ["AddressInfo", "Phase", "Progress", "diagnose", "resolve", "within"]
+__all__ = [
+    "AddressInfo",
+    "FailedError",
+    "Phase",
+    "Progress",
+    "closed",
+    "diagnose",
+    "resolve",
+    "within",
+]
 
 AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
 """One of the tuples that `socket.getaddrinfo` gives."""
@@ -52,14 +61,27 @@ _UNREACHABLE: Final = {
     errno.EAFNOSUPPORT,
 }
 _CERTIFICATE: Final = {  # of OpenSSL's X509_V_ERR_...
-    9: "certificate is not valid yet",
-    10: "certificate has expired",
-    18: "certificate is self-signed",
-    19: "certificate's issuer is not trusted",
-    20: "certificate's issuer is not trusted",
-    21: "certificate's issuer is not trusted",
-    23: "certificate is revoked",
+    9: (Outcome.TLS_EXPIRED, "certificate is not valid yet"),
+    10: (Outcome.TLS_EXPIRED, "certificate has expired"),
+    18: (Outcome.TLS_UNTRUSTED, "certificate is self-signed"),
+    19: (Outcome.TLS_UNTRUSTED, "certificate's issuer is not trusted"),
+    20: (Outcome.TLS_UNTRUSTED, "certificate's issuer is not trusted"),
+    21: (Outcome.TLS_UNTRUSTED, "certificate's issuer is not trusted"),
+    23: (Outcome.TLS, "certificate is revoked"),
 }
+_NO_COMMON: Final = (
+    "unsupported protocol",
+    "protocol version",
+    "no protocols available",
+    "no shared cipher",
+    "handshake failure",
+    "no application protocol",
+    "inappropriate fallback",
+)
+"""Parts of OpenSSL's words for two sides without a version, cipher or protocol in common."""
+
+STILL: Final = 1 / 3
+"""Of the time limit: an answer of which something came within its last third was still coming."""
 
 
 class Phase(enum.Enum):
@@ -73,37 +95,31 @@ class Phase(enum.Enum):
 
 
 class Progress:
-    """How far one probe has come, looked at when its time is up."""
+    """How far one probe has come, looked at when its time is up or something fails."""
 
-    def __init__(self, *, tls: bool = False) -> None:
-        self.reached = Phase.RESOLVE
-        self._tls = tls
-        self._sockets: list[socket.socket] = []
+    __slots__ = ("_last", "reached", "received")
 
-    def socket(self, info: AddressInfo) -> socket.socket:
-        """Make the socket for a connection, and watch it."""
-        made = socket.socket(*info[:3])
-        made.setblocking(False)  # noqa: FBT003 - it takes no keyword
-        self._sockets.append(made)
-        return made
+    def __init__(self, reached: Phase = Phase.RESOLVE) -> None:
+        self.reached = reached
+        self.received = 0  # bytes of the answer
+        self._last = 0.0
 
-    @property
-    def phase(self) -> Phase:
-        """The phase now. Who connects tells when all is ready; before that, the sockets know."""
-        if self.reached is Phase.CONNECT and any(map(_connected, self._sockets)):
-            return self._after_connect
-        return self.reached
+    def arrived(self, count: int) -> None:
+        """Note that `count` bytes of the answer have come."""
+        self.received += count
+        self._last = time.perf_counter()
 
-    def phase_of(self, error: BaseException) -> Phase:
-        """The phase in which `error` came. Sockets forget: a reset one was connected before."""
-        was_connected = isinstance(error, ssl.SSLError) or _is_gone(error)
-        if self.reached is Phase.CONNECT and was_connected:
-            return self._after_connect
-        return self.phase
+    def lately(self, seconds: float) -> bool:
+        """Whether something came within the last `seconds`."""
+        return self.received > 0 and time.perf_counter() - self._last < seconds
 
-    @property
-    def _after_connect(self) -> Phase:
-        return Phase.HANDSHAKE if self._tls else Phase.READ
+
+class FailedError(Exception):
+    """What ends an attempt whose result is known."""
+
+    def __init__(self, outcome: Outcome, detail: str) -> None:
+        super().__init__(detail)
+        self.result = Result(outcome, detail)
 
 
 async def within(seconds: float, progress: Progress, work: Coroutine[Any, Any, Result]) -> Result:
@@ -113,11 +129,11 @@ async def within(seconds: float, progress: Progress, work: Coroutine[Any, Any, R
     try:
         await asyncio.wait((task,), timeout=seconds)
         if not task.done():
-            result = _late(progress.phase, seconds)
+            result = _late(progress, seconds)
         elif task.cancelled():
             result = Result(Outcome.ERROR, "the probe was cancelled from inside")
         elif error := task.exception():
-            result = diagnose(error, progress.phase_of(error))
+            result = diagnose(error, progress)
         else:
             result = task.result()
         return replace(result, milliseconds=(time.perf_counter() - started) * 1000)
@@ -142,30 +158,40 @@ async def resolve(host: str, port: int) -> Sequence[AddressInfo]:
     )
 
 
-def diagnose(error: BaseException, phase: Phase) -> Result:
-    """What an exception, met in `phase`, says about a backend."""
+def diagnose(error: BaseException, progress: Progress) -> Result:
+    """What an exception, met after `progress`, says about a backend."""
+    phase = progress.reached
+    if isinstance(error, FailedError):
+        return error.result
     if isinstance(error, socket.gaierror):
         return Result(Outcome.DNS, _lower(error.args[-1]))
     if isinstance(error, UnicodeError) and phase is Phase.RESOLVE:
         return Result(Outcome.DNS, "the name is no host name")
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Result(Outcome.TLS, _certificate(error))
+        return _certificate(error)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return _gone(phase)
+        return _gone(progress)
     if isinstance(error, ssl.SSLError):
-        return Result(Outcome.TLS, _handshake(error))
+        return _tls(error)
     if isinstance(error, OSError):
-        return _system(error, phase)
+        return _system(error, progress)
     return Result(Outcome.ERROR, f"{type(error).__name__}: {error}")
 
 
-def _system(error: OSError, phase: Phase) -> Result:
+def closed(progress: Progress) -> FailedError:
+    """The failure when the other side closes before its answer is whole."""
+    if not progress.received:
+        return FailedError(Outcome.CLOSED, "connection closed without a response")
+    return FailedError(Outcome.CLOSED, "connection closed before the response was complete")
+
+
+def _system(error: OSError, progress: Progress) -> Result:
     # by number first: a library's error for a reset has it, but not always the class
-    number = error.errno
+    number, phase = error.errno, progress.reached
     if number == errno.ECONNREFUSED or isinstance(error, ConnectionRefusedError):
         return Result(Outcome.REFUSED, "connection refused")
     if _is_gone(error):
-        return _gone(phase)
+        return _gone(progress)
     if number in _LOCAL:
         return Result(Outcome.ERROR, f"this machine: {_lower(os.strerror(number))}")
     if number == errno.ETIMEDOUT:
@@ -187,14 +213,22 @@ def _is_gone(error: BaseException) -> bool:
     return isinstance(error, ConnectionError) or getattr(error, "errno", None) in _GONE
 
 
-def _gone(phase: Phase) -> Result:
-    if phase is Phase.HANDSHAKE:
+def _gone(progress: Progress) -> Result:
+    if progress.reached is Phase.CONNECT:
+        return Result(Outcome.RESET, "connection reset while connecting")
+    if progress.reached is Phase.HANDSHAKE:
         return Result(Outcome.TLS, "connection closed during the handshake")
-    return Result(Outcome.RESET, "connection reset")
+    if progress.received:
+        return Result(Outcome.RESET_MIDWAY, "connection reset within the response")
+    return Result(Outcome.RESET, "connection reset before the response")
 
 
-def _late(phase: Phase, seconds: float) -> Result:
-    time_limit = f"{seconds:g}s" if seconds >= 1 else f"{seconds * 1000:g}ms"
+def _late(progress: Progress, seconds: float) -> Result:
+    limit = f"{seconds:g}s" if seconds >= 1 else f"{seconds * 1000:g}ms"
+    phase = progress.reached
+    if phase in {Phase.READ, Phase.BODY} and progress.lately(seconds * STILL):
+        count = f"{progress.received} bytes"
+        return Result(Outcome.SLOW, f"still answering after {limit}, {count} so far")
     outcome, what = {
         Phase.RESOLVE: (Outcome.DNS, "no answer from the resolver"),
         Phase.CONNECT: (Outcome.CONNECT_TIMEOUT, "no connection"),
@@ -202,29 +236,25 @@ def _late(phase: Phase, seconds: float) -> Result:
         Phase.READ: (Outcome.READ_TIMEOUT, "no response"),
         Phase.BODY: (Outcome.READ_TIMEOUT, "no complete response"),
     }[phase]
-    return Result(outcome, f"{what} within {time_limit}")
+    return Result(outcome, f"{what} within {limit}")
 
 
-def _certificate(error: ssl.SSLCertVerificationError) -> str:
-    code = getattr(error, "verify_code", 0)
+def _certificate(error: ssl.SSLCertVerificationError) -> Result:
+    known = _CERTIFICATE.get(getattr(error, "verify_code", 0))
+    if known:
+        return Result(*known)
     message = getattr(error, "verify_message", "") or str(error)
-    return _CERTIFICATE.get(code) or _lower(message.rstrip("."))
+    outcome = Outcome.TLS_NAME if "mismatch" in message.lower() else Outcome.TLS
+    return Result(outcome, _lower(message.rstrip(".")))
 
 
-def _handshake(error: ssl.SSLError) -> str:
+def _tls(error: ssl.SSLError) -> Result:
     # errors that Python makes itself have none
     reason = (getattr(error, "reason", None) or str(error)).replace("_", " ").lower()
     if "wrong version number" in reason or "record layer failure" in reason:
-        return "the server does not speak TLS on this port"
-    return f"handshake failed: {reason}"
-
-
-def _connected(sock: socket.socket) -> bool:
-    try:
-        sock.getpeername()
-    except OSError:
-        return False
-    return True
+        return Result(Outcome.TLS_PROTOCOL, "the server does not speak TLS on this port")
+    outcome = Outcome.TLS_PROTOCOL if any(part in reason for part in _NO_COMMON) else Outcome.TLS
+    return Result(outcome, f"handshake failed: {reason}")
 
 
 def _lower(text: object) -> str:
