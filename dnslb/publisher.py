@@ -20,7 +20,7 @@ from dnslb.config.model import Backend
 from dnslb.engine import network_map
 from dnslb.errors import PlanError
 from dnslb.geo.atlas import EMPTY
-from dnslb.health.standing import ALWAYS_UP
+from dnslb.health.standing import ALWAYS_UP, turned
 from dnslb.policy.compile import Compiler
 from dnslb.ratelimit import EngineRateLimit
 from dnslb.zone.data import engine_zone
@@ -252,8 +252,7 @@ class _Holders:
         found: dict[int, Service] = {}
         for backend in changed:
             old, new = before.get(backend, ALWAYS_UP), now.get(backend, ALWAYS_UP)
-            turned = (old.down, old.state) != (new.down, new.state)
-            holders = self._all if turned else self._measuring
+            holders = self._all if turned(old, new) else self._measuring
             found.update((id(service), service) for service in holders.get(backend, ()))
         return list(found.values())
 

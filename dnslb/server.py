@@ -117,7 +117,7 @@ class Server:
             self._site = Site(self.config.api, lambda: exposition(self))
             self.api = await self._site.start()
         self._engine.start()
-        await self._check(self.config.backends())
+        await self._check(self.config, self.config.backends())
         await self._publisher.replace(self.config)
         limits = LimitLog(self._engine.limited)
         self._tasks = [
@@ -151,18 +151,18 @@ class Server:
             # the old configuration is in force until the new one is published, so both are watched
             both = {backend.id: backend for backend in self.config.backends()}
             both |= {backend.id: backend for backend in config.backends()}
-            await self._check(both.values())
+            await self._check(config, both.values())
             try:
                 await self._publisher.replace(config)
             except Exception as error:
-                self.monitor.configure(self.config.backends())
+                self._watch(self.config, self.config.backends())
                 if not isinstance(error, PlanError):
                     log.exception("reload: a fault, so nothing changes")
                 else:
                     log.error("reload: %s, so nothing changes", error)
                 return False
             self.config = config
-            self.monitor.configure(config.backends())
+            self._watch(config, config.backends())
             log.info("reloaded: %s", describe(config))
             return True
 
@@ -188,10 +188,14 @@ class Server:
             Listen(item.address, port) for item, (_, port) in zip(wanted, bound, strict=True)
         )
 
-    async def _check(self, backends: Iterable[Backend]) -> None:
+    def _watch(self, config: Config, backends: Iterable[Backend]) -> None:
+        """Watch `backends`, judged as `config` says."""
+        self.monitor.configure(backends, config.pools(), config.health.canary)
+
+    async def _check(self, config: Config, backends: Iterable[Backend]) -> None:
         """Watch `backends`, and wait until each has had a result."""
         backends = list(backends)
-        self.monitor.configure(backends)
+        self._watch(config, backends)
         timeouts = [check.timeout for backend in backends for check in leaves(backend.check)]
         await self.monitor.first_round(min(max(timeouts, default=0.0) + 0.5, MAX_GRACE))
 

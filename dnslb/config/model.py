@@ -441,6 +441,11 @@ class Config:
     geo: Geo = Geo()
     atlas: Atlas = EMPTY  # the databases of `geo`, read
 
+    def pools(self) -> Iterator[Pool]:
+        """Every pool of every zone."""
+        for zone in self.zones.values():
+            yield from zone.pools.values()
+
     def services(self) -> Iterator[Service]:
         """Every service of every zone."""
         for zone in self.zones.values():

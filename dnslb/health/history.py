@@ -1,13 +1,14 @@
-"""What the results of one probe add up to: verdict, latency, load."""
+"""What the results of one probe add up to: verdict, latency, load, what its agent wants."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from dnslb.health.checks.base import Outcome
-from dnslb.health.state import UNKNOWN, State, step
+from dnslb.health.checks.base import AgentMode, Outcome
+from dnslb.health.state import UNKNOWN, State, delay, step
 
 if TYPE_CHECKING:
     from dnslb.health.checks.base import Check, Result
@@ -18,47 +19,84 @@ LATENCIES: Final = 8
 """Passing probes whose median is the latency: enough that one slow answer moves nothing."""
 
 LOAD_LASTS: Final = 3
-"""Results in a row without a report, after which the last reported load no longer counts."""
+"""Intervals that a load counts, unless the check says how long."""
 
 
 class History:
-    """One probe's past. It reads no clock: time is counted in results."""
+    """One probe's past. It reads no clock: every result comes with its time, in seconds."""
+
+    __slots__ = (
+        "_latencies", "check", "failure", "last", "last_at", "load", "load_at", "mode", "noted",
+        "state", "weight",
+    )  # fmt: skip
 
     def __init__(self, check: Check) -> None:
+        self.check = check
+        self.state: State = UNKNOWN
         self.last: Result | None = None
+        self.last_at = 0.0
         self.failure: Result | None = None  # the last that did not pass
-        self.load: float | None = None
+        self.load: float | None = None  # as last reported, however long ago
+        self.load_at = 0.0
+        self.weight: float | None = None  # as its agent last said
+        self.mode = AgentMode.READY
         self.noted = False  # whether a result had a note
-        self._state: State = UNKNOWN
-        self._check = check
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
-        self._unreported = 0
 
     @property
     def verdict(self) -> bool | None:
         """True up, False down, None before a result has decided."""
-        return self._state.up
+        return self.state.up
 
     @property
     def latency(self) -> float | None:
         """Milliseconds: the median of the last passing probes."""
         return median(self._latencies) if self._latencies else None
 
-    def add(self, result: Result) -> None:
+    @property
+    def load_until(self) -> float:
+        """When the load that was last reported no longer counts."""
+        source = self.check.load
+        age = source.max_age if source else None
+        return self.load_at + (LOAD_LASTS * self.check.interval if age is None else age)
+
+    @property
+    def held_until(self) -> float:
+        """When it may be up again at the earliest, if it is down."""
+        return self.state.since + delay(self.state.falls, self.check.holding)
+
+    def add(self, result: Result, at: float) -> None:
         """Take in one result. One of a probe that itself failed leaves the verdict alone."""
-        self.last = result
-        self.noted = self.noted or bool(result.note)
+        self.see(result, at)
         if result.outcome is not Outcome.ERROR:
-            rise, fall = self._check.rise, self._check.fall
-            self._state = step(self._state, ok=result.ok, rise=rise, fall=fall)
+            check = self.check
+            self.state = step(
+                self.state, ok=result.ok, at=at,
+                rise=check.rise, fall=check.fall, hold=check.holding,
+            )  # fmt: skip
         if result.ok:
             self._latencies.append(result.milliseconds)
-        else:
-            self.failure = result
         if result.load is not None:
-            self.load = result.load
-            self._unreported = 0
-        else:
-            self._unreported += 1
-            if self._unreported >= LOAD_LASTS:
-                self.load = None
+            self.load, self.load_at = result.load, at
+        if result.weight is not None:
+            self.weight = result.weight
+        if result.mode is not None:
+            self.mode = result.mode
+
+    def see(self, result: Result, at: float) -> None:
+        """Note a result that counts for nothing, as while this server is cut off."""
+        self.last, self.last_at = result, at
+        self.noted = self.noted or bool(result.note)
+        if not result.ok:
+            self.failure = result
+
+    def forgive(self, *, up: bool) -> None:
+        """Go back to a verdict, as if nothing had spoken against it."""
+        if self.state.up is not None:
+            self.state = replace(self.state, up=up, against=0)
+
+    def recall(self, state: State, latency: float | None) -> None:
+        """Go on from what was known before a restart."""
+        self.state = state
+        if latency is not None:
+            self._latencies.append(latency)

@@ -1,7 +1,8 @@
 """The monitor: which backends are probed, and where each of them stands.
 
     backend ─▶ one probe for each address (or for its target, or for the check's own address)
-    results ─▶ verdict of each probe ─▶ down families, load, latency ─▶ standing ─▶ on_change
+    results ─▶ verdict of each probe ─▶ down families, load, latency, weight ─▶ judged standing
+    judged  ─▶ canaries, guard of its pool, slow start ─▶ standing ─▶ on_change
 
 A family is down while any of its addresses is: an answer carries all of them, so a client would
 meet the dead one. A target's one verdict, and that of a check's own address, is for both families.
@@ -15,21 +16,31 @@ import random
 import time
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
 
-from dnslb.health.checks.base import Outcome
+from dnslb.health.canary import Canaries
+from dnslb.health.checks.base import Outcome, Result
+from dnslb.health.checks.push import PushCheck
+from dnslb.health.guard import Guard
 from dnslb.health.history import History
-from dnslb.health.scheduler import CONCURRENT, ProbeKey, Scheduler
+from dnslb.health.operators import Operators, Wish
+from dnslb.health.scheduler import CONCURRENT, ProbeKey, Scheduler, probe_once
 from dnslb.health.standing import ALWAYS_UP, OperatorState, Standing, matters
-from dnslb.health.watched import Before, Watched
+from dnslb.health.telling import tell, tell_down, tell_frozen, tell_up
+from dnslb.health.timers import Timers
+from dnslb.health.watched import Before, Pushed, Transition, Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from dnslb.config.model import Backend, BackendId, Family
-    from dnslb.health.checks.base import Result
+    from dnslb.config.model import Backend, BackendId, Pool
+    from dnslb.health.checks.base import Check
 
 __all__ = ["Monitor"]
+
+PoolKey = tuple[str, str]
+"""A zone's origin and a pool's name."""
 
 log = logging.getLogger("dnslb.health")
 
@@ -38,8 +49,8 @@ class Monitor:
     """Probes backends and keeps their standings; needs a running event loop.
 
     `on_change` is called with the backends whose standing changed in a way that matters for plans:
-    verdict and operator state at once, load and latency when they moved by more than noise.
-    `sleep`, `clock` and `uniform` are the scheduler's.
+    verdict, weight and operator state at once, load and latency when they moved by more than noise.
+    `sleep`, `clock` and `uniform` are the scheduler's, `later` is the loop's `call_later`.
     """
 
     def __init__(
@@ -50,50 +61,80 @@ class Monitor:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
+        later: Callable[[float, Callable[[], None]], asyncio.TimerHandle] | None = None,
     ) -> None:
         self._on_change = on_change
         self._scheduler = Scheduler(
             self._on_result, concurrent=concurrent, sleep=sleep, clock=clock, uniform=uniform
         )
+        self._clock = clock
+        self._timers: Timers[BackendId | ProbeKey] = Timers(clock, later)
+        self._canaries = Canaries(probe_once, self._on_isolation)
+        self._guards: dict[PoolKey, Guard] = {}
+        self._operators = Operators()
         self._histories: dict[ProbeKey, History] = {}
         self._watched: dict[BackendId, Watched] = {}
         self._sharers: dict[ProbeKey, list[Watched]] = {}
         self._standings: dict[BackendId, Standing] = {}
         self._announced: dict[BackendId, Standing] = {}
+        self._doubted: set[ProbeKey] = set()  # what turned down, and no canary passed since
         self._results: Counter[str] = Counter({outcome.value: 0 for outcome in Outcome})
         self._waited: set[ProbeKey] = set()
         self._round = asyncio.Event()
 
-    def configure(self, backends: Iterable[Backend]) -> None:
-        """Watch exactly `backends`: start, keep or end probes.
+    def configure(
+        self,
+        backends: Iterable[Backend],
+        pools: Iterable[Pool] = (),
+        canaries: Sequence[Check] = (),
+    ) -> None:
+        """Watch exactly `backends`: start, keep or end probes. `pools` say how they are judged.
 
         A probe whose check and address did not change keeps its state. A backend whose check did
         change keeps its verdict until the new check has a result.
         """
+        by_name = {(pool.zone, pool.name): pool for pool in pools}
         watched: dict[BackendId, Watched] = {}
         histories: dict[ProbeKey, History] = {}
         sharers: dict[ProbeKey, list[Watched]] = {}
         for backend in backends:
             old = self._watched.get(backend.id)
             before = Before(old.backend, self._standings[backend.id]) if old else None
-            item = watched[backend.id] = Watched(backend, before)
+            pool = by_name.get(backend.id[:2])
+            item = Watched(backend, before, pool.slow_start if pool else 0.0)
+            watched[backend.id] = item
+            if old is not None:
+                item.keep(old)
             for key in item.keys:
                 if key not in histories:
                     histories[key] = self._histories.get(key) or History(key.check)
                 sharers.setdefault(key, []).append(item)
+        now = self._clock()
+        self._set_guards(by_name, watched)
         self._standings = {
-            name: item.standing(histories, self.standing(name).state)
+            name: item.standing(histories, self._operators.of(name).state, now)
             for name, item in watched.items()
         }
         self._watched, self._histories, self._sharers = watched, histories, sharers
+        self._doubted &= set(histories)
+        self._operators.keep(watched)
         self._announced = {
             name: self._announced.get(name, standing) for name, standing in self._standings.items()
         }
-        self._waited = {key for key, history in histories.items() if history.last is None}
+        own = [ProbeKey(check, check.address) for check in canaries if check.address is not None]
+        self._canaries.configure(own)
+        probed = [key for key in histories if not isinstance(key.check, PushCheck)]
+        self._waited = {key for key in probed if histories[key].verdict is None}
         self._round = asyncio.Event()
         if not self._waited:
             self._round.set()
-        self._scheduler.schedule(histories)
+        self._timers.keep({*watched, *histories})
+        self._scheduler.schedule([*probed, *own])
+        for key in histories:
+            if isinstance(key.check, PushCheck) and key not in self._timers:
+                self._expect_heartbeat(key)
+        for name in watched:
+            self._set_timer(name)
         self._announce(watched)
 
     async def first_round(self, grace: float) -> bool:
@@ -122,17 +163,83 @@ class Monitor:
         """Where every backend stands: as it changes, until the next `configure`."""
         return self._standings
 
-    def set_state(self, backend: BackendId, state: OperatorState) -> None:
+    def set_state(
+        self,
+        backend: BackendId,
+        state: OperatorState,
+        reason: str = "",
+        until: float | None = None,
+    ) -> None:
         """Set what the operator wants of `backend`; verdicts go on beside it.
+
+        After `until`, in seconds since 1970, it is `auto` again.
 
         Raises:
             KeyError: no such backend is watched.
         """
         before = self._standings[backend]
+        self._operators.set(backend, Wish(state, reason, until))
+        if before.withheld and state in {OperatorState.AUTO, OperatorState.UP}:
+            self._watched[backend].returned = self._clock()
         if before.state is not state:
-            self._standings[backend] = replace(before, state=state)
-            log.info("backend %s: operator state %s", backend, state.value)
-            self._announce([backend])
+            why = f": {reason}" if reason else ""
+            log.info("backend %s: operator state %s%s", backend, state.value, why)
+        self._refresh([backend])
+
+    def wish(self, backend: BackendId) -> Wish:
+        """What the operator wants of `backend`, why, and until when."""
+        return self._operators.of(backend)
+
+    def push_load(self, backend: BackendId, load: float, max_age: float) -> None:
+        """Take in a load of `backend` that counts for `max_age` seconds.
+
+        Raises:
+            KeyError: no such backend is watched.
+        """
+        self._watched[backend].pushed = Pushed(load, self._clock() + max_age)
+        self._refresh([backend])
+
+    def heartbeat(self, backend: BackendId, result: Result) -> None:
+        """Take in what `backend` reports of itself.
+
+        Raises:
+            KeyError: no such backend is watched.
+            ValueError: it has no push check.
+        """
+        keys = [key for key in self._watched[backend].keys if isinstance(key.check, PushCheck)]
+        if not keys:
+            raise ValueError(f"{backend} has no check of type push")
+        for key in keys:
+            self._expect_heartbeat(key)
+            self._on_result(key, result)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether all canaries fail, so that verdicts stay as they are."""
+        return self._canaries.isolated
+
+    def frozen(self) -> Mapping[PoolKey, frozenset[BackendId]]:
+        """The pools that are frozen, with the backends that are held up."""
+        return {key: frozenset(one.held) for key, one in self._guards.items() if one.frozen}
+
+    def thaw(self, zone: str, pool: str) -> frozenset[BackendId]:
+        """Let the backends that a frozen pool holds up go down; returns them.
+
+        Raises:
+            KeyError: the pool has no `max_down`.
+        """
+        held = self._guards[zone, pool].thaw()
+        log.warning("pool %s thawed by the operator: %d backends go down", pool, len(held))
+        self._refresh(held)
+        return held
+
+    def transitions(self, backend: BackendId) -> Sequence[Transition]:
+        """The last changes of the verdict of `backend`, oldest first.
+
+        Raises:
+            KeyError: no such backend is watched.
+        """
+        return tuple(self._watched[backend].transitions)
 
     def results(self) -> Mapping[str, int]:
         """How many results there were, by outcome, since the monitor was made."""
@@ -146,33 +253,154 @@ class Monitor:
         """
         return {str(key): self._histories[key].last for key in self._watched[backend].keys}
 
+    def histories(self, backend: BackendId) -> Mapping[ProbeKey, History]:
+        """What is known of each of a backend's probes.
+
+        Raises:
+            KeyError: no such backend is watched.
+        """
+        return {key: self._histories[key] for key in self._watched[backend].keys}
+
     async def close(self) -> None:
         """End all probes; the standings stay."""
+        self._timers.keep(())
+        await self._canaries.close()
         await self._scheduler.close()
 
     def _on_result(self, key: ProbeKey, result: Result) -> None:
         self._results[result.outcome.value] += 1
+        if key in self._canaries:
+            self._canaries.add(key, result)
         history = self._histories.get(key)
         if history is None:
             return
-        _tell(key, history, result)
+        tell(key, history, result)
         verdict = history.verdict
-        history.add(result)
-        for item in self._sharers[key]:
-            name = item.backend.id
-            before = self._standings[name]
-            after = self._standings[name] = item.standing(self._histories, before.state)
-            if history.verdict is False and verdict is not False:
-                lost = item.only_failed_by(key, self._histories)
-                _tell_down(item, lost, key, history, first=verdict is None)
-            if won := before.down - after.down:
-                # the first passes of a start are as many as there are backends, and no news
-                level = logging.DEBUG if verdict is None and item.is_new else logging.INFO
-                log.log(level, "backend %s up%s", name, item.over(won))
+        if self.isolated:
+            history.see(result, self._clock())
+        else:
+            history.add(result, self._clock())
+            turned = history.verdict is False and verdict is not False
+            cause = _Cause(key, first=verdict is None) if turned else None
+            if cause and verdict and self._canaries:
+                self._doubted.add(key)
+                self._canaries.confirm(lambda: self._on_confirmed(cause))
+            self._refresh([item.backend.id for item in self._sharers[key]], cause)
         self._waited.discard(key)
         if not self._waited:
             self._round.set()
-        self._announce(item.backend.id for item in self._sharers[key])
+
+    def _on_confirmed(self, cause: _Cause) -> None:
+        """Let what turned down count, now that the canaries were probed."""
+        if cause.key in self._doubted and not self.isolated:
+            self._doubted.discard(cause.key)
+            self._refresh([item.backend.id for item in self._sharers[cause.key]], cause)
+
+    def _on_isolation(self, isolated: bool) -> None:  # noqa: FBT001 - a callback has one argument
+        if isolated:
+            # what led here speaks against this server rather than against the backends
+            for key, history in self._histories.items():
+                history.forgive(up=key in self._doubted or history.verdict is True)
+            self._doubted.clear()
+        else:
+            self._refresh(self._watched)
+
+    def _on_timer(self, name: BackendId) -> None:
+        wish = self._operators.of(name)
+        if wish.until is not None and wish.until <= time.time():
+            self.set_state(name, OperatorState.AUTO, "its time is over")
+        else:
+            self._refresh([name])
+
+    def _expect_heartbeat(self, key: ProbeKey) -> None:
+        check = key.check
+        if isinstance(check, PushCheck):
+            self._timers.set(
+                key, self._clock() + check.deadline, lambda: self._on_silence(key, check.deadline)
+            )
+
+    def _on_silence(self, key: ProbeKey, deadline: float) -> None:
+        self._expect_heartbeat(key)
+        self._on_result(key, Result(Outcome.SILENT, f"no heartbeat within {deadline:g}s"))
+
+    def _refresh(self, names: Iterable[BackendId], cause: _Cause | None = None) -> None:
+        """Judge backends anew; `cause` is the probe whose verdict has just turned down."""
+        names = list(names)
+        for name in names:
+            before = self._standings[name]
+            wanted = self._operators.of(name).state
+            if self.isolated:
+                self._standings[name] = replace(before, state=wanted)
+            else:
+                self._standings[name] = self._judge(self._watched[name], before, wanted, cause)
+            self._set_timer(name)
+        self._announce(names)
+
+    def _judge(
+        self, item: Watched, before: Standing, wanted: OperatorState, cause: _Cause | None
+    ) -> Standing:
+        """Where a backend stands now, where it stood `before`."""
+        now = self._clock()
+        judged = item.standing(self._histories, wanted, now)
+        fell, won = judged.down - before.down, before.down - judged.down
+        if fell and not self._doubted.isdisjoint(item.keys):
+            # not before a canary has passed
+            return replace(before, state=wanted)
+        if self._is_held(item, before, judged):
+            return replace(before, state=wanted, held=True, reason=judged.reason)
+        if won and item.was_down:
+            item.returned = now
+            judged = item.standing(self._histories, wanted, now)
+        if cause and judged.down:
+            history = self._histories[cause.key]
+            lost = item.only_failed_by(cause.key, self._histories)
+            tell_down(item, lost, cause.key, history, first=cause.first)
+        if won:
+            tell_up(item, won, first=not item.was_down)
+        news = fell or won or (cause and cause.first)
+        return replace(judged, since=item.note(judged, self._histories) if news else before.since)
+
+    def _is_held(self, item: Watched, before: Standing, judged: Standing) -> bool:
+        """Whether the guard of its pool holds up what has fallen."""
+        name = item.backend.id
+        guard = self._guards.get((name.zone, name.pool))
+        if guard is None:
+            return False
+        if not judged.down:
+            guard.rise(name)
+        elif judged.down - before.down:
+            frozen = guard.frozen
+            if not guard.fall(name, self._clock()):
+                if not before.held:
+                    tell_frozen(name, guard.limit, judged.reason, first=not frozen)
+                return True
+        return False
+
+    def _set_guards(
+        self, pools: Mapping[PoolKey, Pool], watched: Mapping[BackendId, Watched]
+    ) -> None:
+        """Make the guards of `pools`; one whose bound did not change keeps what it knows."""
+        sizes = Counter((name.zone, name.pool) for name, item in watched.items() if item.keys)
+        guards = {}
+        for key, pool in pools.items():
+            if pool.max_down is not None and sizes[key]:
+                guard = Guard(pool.max_down.of(sizes[key]), pool.max_down.within)
+                old = self._guards.get(key)
+                same = old and (old.limit, old.within) == (guard.limit, guard.within)
+                guards[key] = old if old and same else guard
+                guards[key].keep(watched)
+        self._guards = guards
+
+    def _set_timer(self, name: BackendId) -> None:
+        """Have `name` looked at again when time alone changes something."""
+        due = self._watched[name].due(self._histories, self._clock())
+        until = self._operators.of(name).until
+        if until is not None:
+            due = min(due, self._clock() + until - time.time())
+        if due < inf:
+            self._timers.set(name, due, lambda: self._on_timer(name))
+        else:
+            self._timers.drop(name)
 
     def _announce(self, backends: Iterable[BackendId]) -> None:
         changed = frozenset(
@@ -186,21 +414,8 @@ class Monitor:
             self._on_change(changed)
 
 
-def _tell(key: ProbeKey, history: History, result: Result) -> None:
-    """Log what an operator should see once, not at every probe."""
-    failed_before = history.last is not None and history.last.outcome is Outcome.ERROR
-    if result.outcome is Outcome.ERROR and not failed_before:
-        log.error("check of %s cannot be made: %s", key, result.detail)
-    if result.note and not history.noted:
-        log.warning("check of %s passes, but %s", key, result.note)
-    log.debug("check of %s: %s in %.1f ms", key, result, result.milliseconds)
+class _Cause(NamedTuple):
+    """The probe whose verdict has turned down."""
 
-
-def _tell_down(
-    item: Watched, families: frozenset[Family], key: ProbeKey, history: History, *, first: bool
-) -> None:
-    """Log that a probe takes these families of a backend down, if there are any."""
-    if families:
-        name, over, fall = item.backend.id, item.over(families), key.check.fall
-        count = "first result" if first else f"{fall} of {fall}"
-        log.warning("backend %s down%s: %s; %s (%s)", name, over, history.failure, key, count)
+    key: ProbeKey
+    first: bool  # whether by its first result

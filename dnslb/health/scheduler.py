@@ -20,7 +20,7 @@ from dnslb.health.checks.base import Check, Kept, Outcome, Result
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-__all__ = ["CONCURRENT", "ProbeKey", "Scheduler"]
+__all__ = ["CONCURRENT", "ProbeKey", "Scheduler", "probe_once"]
 
 CONCURRENT: Final = 400
 """Probes at once. Each holds a descriptor, of which a process usually has 1024; and 400 that all
@@ -111,3 +111,8 @@ async def _probe(key: ProbeKey, kept: Kept) -> Result:
     except Exception as error:  # a check's own fault may be of any kind
         log.exception("the check of %s failed", key)
         return Result(Outcome.ERROR, f"{type(error).__name__}: {error}")
+
+
+async def probe_once(key: ProbeKey) -> Result:
+    """One probe beside those that are scheduled."""
+    return await _probe(key, Kept())

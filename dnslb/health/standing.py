@@ -1,4 +1,4 @@
-"""What is known of a backend at one moment: all that compiling a plan needs."""
+"""What is known of a backend at one moment: all that compiling a plan needs, and why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from dnslb.config.model import Family
 
-__all__ = ["ALWAYS_UP", "OperatorState", "Standing", "matters"]
+__all__ = ["ALWAYS_UP", "OperatorState", "Standing", "matters", "turned"]
 
 LOAD_NOISE: Final = 0.02
 LATENCY_NOISE: Final = 0.5  # milliseconds
@@ -35,16 +35,22 @@ class Standing:
     latency: float | None = None  # milliseconds, the median of recent checks
     state: OperatorState = OperatorState.AUTO
     reason: str = ""  # why it is down, in an operator's words; empty when up
+    weight: float = 1.0  # how much of its configured weight counts: slow start, its agent's wish
+    drained: str = ""  # `drain` or `maint`, when its agent wants no new clients
+    held: bool = False  # whether it is down by its checks, and up since its pool is frozen
+    since: float = 0.0  # when the verdict changed last, seconds since 1970
 
     def serves(self, family: Family) -> bool:
         """Whether answers of this family may carry the backend."""
         if self.state is OperatorState.AUTO:
-            return family not in self.down
+            return family not in self.down and not self.drained
         return self.state is OperatorState.UP
 
     @property
     def withheld(self) -> bool:
-        """Whether the operator keeps this backend out of answers."""
+        """Whether the operator, or its agent, keeps this backend out of answers."""
+        if self.state is OperatorState.AUTO:
+            return bool(self.drained)
         return self.state in {OperatorState.DOWN, OperatorState.DRAIN}
 
 
@@ -52,10 +58,20 @@ ALWAYS_UP: Final = Standing()
 """A backend without a check."""
 
 
+def turned(before: Standing, after: Standing) -> bool:
+    """Whether every plan that holds the backend may differ: not load and latency alone changed."""
+    return (before.down, before.state, before.weight, before.drained) != (
+        after.down,
+        after.state,
+        after.weight,
+        after.drained,
+    )
+
+
 def matters(before: Standing, after: Standing) -> bool:
     """Whether plans made with `before` should be made anew with `after`."""
     return before is not after and (
-        (before.down, before.state) != (after.down, after.state)
+        turned(before, after)
         or _load_moved(before.load, after.load)
         or _latency_moved(before.latency, after.latency)
     )

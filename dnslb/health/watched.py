@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnslb.config.model import Family
+from dnslb.health.checks.base import AgentMode
 from dnslb.health.checks.group import leaves, verdict
 from dnslb.health.checks.push import PushCheck
 from dnslb.health.scheduler import ProbeKey
@@ -18,7 +22,13 @@ if TYPE_CHECKING:
     from dnslb.health.checks.base import Check
     from dnslb.health.history import History
 
-__all__ = ["Before", "Watched"]
+__all__ = ["Before", "Pushed", "Transition", "Watched"]
+
+RAMP_STEPS: Final = 10
+"""In how many steps a slow start rises: each is a publish."""
+
+TRANSITIONS: Final = 10
+"""Changes of verdict that are remembered of a backend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +39,41 @@ class Before:
     standing: Standing
 
 
+class Pushed(NamedTuple):
+    """A load that was told rather than found by a check."""
+
+    load: float
+    until: float  # when it no longer counts
+
+
+class Transition(NamedTuple):
+    """One change of a backend's verdict."""
+
+    at: float  # seconds since 1970
+    down: frozenset[Family]
+    reason: str
+
+
 class Watched:
     """A backend and its probes.
 
     What was known `before` holds until the probes that are new have a result.
     """
 
-    __slots__ = ("_before", "_known", "_places", "backend", "families", "is_new", "keys")
+    __slots__ = (
+        "_before", "_known", "_places", "backend", "families", "keys", "pushed", "returned",
+        "slow_start", "transitions", "was_down",
+    )  # fmt: skip
 
-    def __init__(self, backend: Backend, before: Before | None = None) -> None:
+    def __init__(
+        self, backend: Backend, before: Before | None = None, slow_start: float = 0.0
+    ) -> None:
         self.backend = backend
-        self.is_new = before is None
+        self.slow_start = slow_start  # seconds
+        self.returned: float | None = None  # when it last came back
+        self.pushed: Pushed | None = None  # the load that was told through the API
+        self.was_down = before is not None  # or whether any check has found it down
+        self.transitions: deque[Transition] = deque(maxlen=TRANSITIONS)
         self.families: frozenset[Family] = frozenset()  # those that are watched
         self.keys: tuple[ProbeKey, ...] = ()
         if backend.check is None:
@@ -56,6 +90,19 @@ class Watched:
                 for check in leaves(backend.check)
             )
         )
+
+    def keep(self, old: Watched) -> None:
+        """Go on from what `old`, the same backend before, has met."""
+        self.pushed, self.returned, self.was_down = old.pushed, old.returned, old.was_down
+        self.transitions = old.transitions
+
+    def note(self, standing: Standing, histories: Mapping[ProbeKey, History]) -> float:
+        """Remember a change of verdict; returns its time, in seconds since 1970."""
+        at = time.time()
+        failed = any(histories[key].verdict is False for key in self.keys)
+        self.was_down = self.was_down or failed
+        self.transitions.append(Transition(at, standing.down, standing.reason))
+        return at
 
     def over(self, families: Collection[Family]) -> str:
         """` over IPv6`, or nothing when these are all that the backend has."""
@@ -78,10 +125,13 @@ class Watched:
         self,
         histories: Mapping[ProbeKey, History],
         state: OperatorState = OperatorState.AUTO,
+        now: float = 0.0,
     ) -> Standing:
         """Where the backend stands: its families' verdicts, its worst load and latency."""
         if not self.keys:
-            return ALWAYS_UP if state is OperatorState.AUTO else Standing(state=state)
+            load = self.pushed.load if self.pushed and self.pushed.until > now else None
+            made = Standing(load=load, state=state, weight=self._ramp(now))
+            return ALWAYS_UP if made == ALWAYS_UP else made
         before = self._before
         down = frozenset(
             family
@@ -90,15 +140,38 @@ class Watched:
         )
         speaking = [histories[key] for key in self.keys if histories[key].verdict]
         waiting = any(histories[key].last is None for key in self.keys)
-        load = _most(history.load for history in speaking)
+        load = _most(one.load for one in speaking if one.load_until > now)
+        if self.pushed is not None and self.pushed.until > now:
+            load = _most((load, self.pushed.load))
         latency = _most(history.latency for history in speaking)
+        modes = {histories[key].mode for key in self.keys} - {AgentMode.READY}
         return Standing(
             down,
             before.load if load is None and waiting else load,
             before.latency if latency is None and waiting else latency,
             state,
             self._reason(histories) if down else "",
+            self._ramp(now)
+            * min((one.weight for one in speaking if one.weight is not None), default=1.0),
+            "maint" if AgentMode.MAINT in modes else "drain" if modes else "",
         )
+
+    def due(self, histories: Mapping[ProbeKey, History], now: float) -> float:
+        """When the standing changes by the passing of time alone; infinity for never."""
+        times = [histories[key].load_until for key in self.keys if histories[key].load is not None]
+        if self.pushed is not None:
+            times.append(self.pushed.until)
+        if self.slow_start and self.returned is not None:
+            part = self.slow_start / RAMP_STEPS
+            times += [self.returned + k * part for k in range(1, RAMP_STEPS)]
+        return min((time for time in times if time > now), default=inf)
+
+    def _ramp(self, now: float) -> float:
+        """How much of its weight counts, so long after it returned."""
+        if not self.slow_start or self.returned is None:
+            return 1.0
+        steps = int((now - self.returned) / self.slow_start * RAMP_STEPS + 1e-6) + 1
+        return min(steps, RAMP_STEPS) / RAMP_STEPS
 
     def _verdict(
         self,

@@ -23,6 +23,7 @@ from dnslb.policy.join import join
 from dnslb.policy.lift import lifted
 from dnslb.policy.plan import Answer, Node, Rcode, ServicePlan
 from dnslb.policy.records import write
+from dnslb.policy.shares import scaled
 from dnslb.policy.sound import checked
 from dnslb.policy.strategies import BUILT_IN
 from dnslb.policy.strategies.base import Candidate, Choice
@@ -213,7 +214,7 @@ class _Tree:
     def _node(self, pool: Pool, asked: Asked) -> Node | None:
         if not self._forced and not self._compiler.pool_up(pool):
             return None
-        candidates = list(self._candidates(pool, asked))
+        candidates = scaled(list(self._candidates(pool, asked)))
         if not candidates:
             return None
         joinable = all(
@@ -227,7 +228,7 @@ class _Tree:
             pool.members,
             self._compiler.atlas,
             pool.bound,
-            () if pool.bound is None else list(self._candidates(pool, asked.of_both)),
+            () if pool.bound is None else scaled(list(self._candidates(pool, asked.of_both))),
         )
         strategy = pool.strategy
         if id(strategy) in _TRUSTED:
@@ -257,6 +258,7 @@ class _Tree:
                         standing.load,
                         standing.latency,
                         place,
+                        standing.weight,
                     )
             elif child := self.node(member.of, asked):
                 load = latency = None

@@ -287,6 +287,10 @@ class _View:
             chance = sum(self._carried.get(backend.id, 0.0) for backend in member.of.backends())
             below = self.pool(member.of)
         why = out or ("" if chance else self._idle(member))
+        if isinstance(member.of, Backend) and not out:
+            note = "; ".join(
+                part for part in (note, _standing_note(self._compiler.standing(member.of))) if part
+            )
         if note and why == ELSEWHERE:
             why = ""  # the note says why
         chance = min(chance, 1.0) if counts else 0.0
@@ -310,6 +314,8 @@ class _View:
             return "drained by the operator"
         if standing.state is OperatorState.DOWN:
             return "forced down by the operator"
+        if standing.withheld:
+            return f"its agent says {standing.drained}"
         if not self._compiler.backend_up(backend):
             return f"down: {standing.reason}" if standing.reason else "down"
         asked = self._asked
@@ -330,6 +336,15 @@ class _View:
         if self._tree.node(pool, self._asked) is None:
             return "up, but with nothing for this type"
         return ""
+
+
+def _standing_note(standing: Standing) -> str:
+    """What else there is to know of a backend that serves."""
+    if standing.held:
+        return f"its checks fail, but its pool is frozen: {standing.reason}"
+    if standing.weight != 1:
+        return f"{standing.weight:.0%} of its weight"
+    return ""
 
 
 def _families(asked: Asked) -> str:

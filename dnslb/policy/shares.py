@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dnslb.policy.plan import Node
     from dnslb.policy.strategies.base import Candidate, Choice
 
-__all__ = ["MAX_TURN", "share", "weighed"]
+__all__ = ["MAX_TURN", "hundredths", "scaled", "share", "weighed"]
 
 MAX_TURN: Final = 1024
 """The most steps that a cycle of shares has; a longer one would only cost memory for exactness that
@@ -41,6 +42,23 @@ def weighed(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
     A member of weight 0 thus serves only when every other one is down.
     """
     return [candidate for candidate in candidates if candidate.weight] or candidates
+
+
+def scaled(candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates with their scales in their weights, which count in hundredths then."""
+    if all(candidate.scale == 1 for candidate in candidates):
+        return candidates
+    return [
+        replace(
+            candidate, weight=candidate.weight and hundredths(candidate.weight, candidate.scale)
+        )
+        for candidate in candidates
+    ]
+
+
+def hundredths(weight: int, scale: float) -> int:
+    """`weight` scaled, in hundredths; what has weight keeps some, unless its scale is 0."""
+    return max(1, round(weight * 100 * scale)) if scale else 0
 
 
 def share(candidates: Sequence[Candidate], weights: Sequence[int], choice: Choice) -> Node:

@@ -52,11 +52,24 @@ class ScriptedCheck(Check):
         return result
 
 
+class Timer:
+    """What `later` gives: something to happen at its time."""
+
+    def __init__(self, at: float, act: Callable[[], None]) -> None:
+        self.at = at
+        self.act = act
+        self.is_on = True
+
+    def cancel(self) -> None:
+        self.is_on = False
+
+
 class Time:
     """A `sleep` that lasts until the test says so, and a clock that stands still."""
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self._timers: list[Timer] = []
         self.pauses: list[float] = []
         self._sleepers: list[asyncio.Event] = []
 
@@ -69,8 +82,20 @@ class Time:
     def clock(self) -> float:
         return self.now
 
+    def later(self, seconds: float, act: Callable[[], None]) -> Timer:
+        timer = Timer(self.now + seconds, act)
+        self._timers.append(timer)
+        return timer
+
     def advance(self, seconds: float) -> None:
-        self.now += seconds
+        """Let time pass, and what is due happen in its order."""
+        end = self.now + seconds
+        while due := [timer for timer in self._timers if timer.is_on and timer.at <= end]:
+            first = min(due, key=lambda timer: timer.at)
+            self._timers = [timer for timer in self._timers if timer.is_on and timer is not first]
+            self.now = max(self.now, first.at)
+            first.act()
+        self.now = end
 
     async def pass_by(self) -> None:
         """Let everyone who sleeps wake, and wait until all sleep again."""

@@ -29,6 +29,7 @@ class Stage:
             sleep=self.time.sleep,
             clock=self.time.clock,
             uniform=longest,
+            later=self.time.later,
         )
 
     def backend(self, name="a", *addresses, target=None, **check):
@@ -255,11 +256,13 @@ async def test_the_worst_of_several_probes_counts(stage):
 @scene
 async def test_a_load_that_is_reported_no_more_is_forgotten(stage):
     stage.there.results[V4] = loaded(0.7)
-    await stage.configure(stage.backend())
-    await stage.results(OK, OK)
-    assert stage.standing().load == 0.7
+    await stage.configure(stage.backend(interval=10.0))
+    stage.time.advance(29)
     await stage.results(OK)
+    assert stage.standing().load == 0.7
+    stage.time.advance(1)
     assert stage.standing().load is None
+    assert stage.changes == [{"a"}]
 
 
 @scene

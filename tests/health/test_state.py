@@ -4,15 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnslb.health.state import UNKNOWN, State, step
+from dnslb.health.checks.base import HoldDown
+from dnslb.health.state import UNKNOWN, State, delay, step
 
 WORDS = {None: "?", True: "up", False: "down"}
+NEVER = HoldDown(0.0)
 
 
 def verdicts(results: str, rise: int, fall: int) -> list[str]:
     state, seen = UNKNOWN, []
-    for result in results:
-        state = step(state, ok=result == "+", rise=rise, fall=fall)
+    for at, result in enumerate(results):
+        state = step(state, ok=result == "+", at=at, rise=rise, fall=fall, hold=NEVER)
         seen.append(WORDS[state.up])
     return seen
 
@@ -40,20 +42,33 @@ def test_verdicts(results, rise, fall, expected):
 
 
 COUNTS = st.integers(1, 6)
+HOLDS = st.builds(
+    HoldDown, st.just(0.0) | st.floats(0.001, 60), st.floats(60, 600), st.floats(0, 1200)
+)  # fmt: skip
+STEPS = st.lists(st.tuples(st.booleans(), st.floats(0, 120)), min_size=1, max_size=80)
 
 
-@given(st.lists(st.booleans(), min_size=1), COUNTS, COUNTS)
-def test_a_verdict_changes_only_after_so_many_in_a_row(results, rise, fall):
-    state = step(UNKNOWN, ok=results[0], rise=rise, fall=fall)
-    assert state == State(up=results[0])
-    for index, ok in enumerate(results[1:], 2):
-        after = step(state, ok=ok, rise=rise, fall=fall)
-        needed = rise if ok else fall
-        if after.up != state.up:
-            assert results[index - needed : index] == [ok] * needed
-            assert after.against == 0
+@given(STEPS, COUNTS, COUNTS, HOLDS)
+def test_no_sequence_flips_faster_than_rise_fall_and_hold_down_allow(steps, rise, fall, hold):
+    state, at, oks = UNKNOWN, 0.0, []
+    for ok, passed in steps:
+        at += passed
+        oks.append(ok)
+        after = step(state, ok=ok, at=at, rise=rise, fall=fall, hold=hold)
+        if state.up is None:
+            assert after == State(up=ok, since=at, falls=0 if ok else 1)
+        elif after.up != state.up:
+            needed = rise if ok else fall
+            assert oks[-needed:] == [ok] * needed
+            assert len(oks) > needed
+            assert (after.since, after.against) == (at, 0)
+            if after.up:
+                assert at >= state.since + delay(state.falls, hold)
+            else:
+                calm = at - state.since >= hold.calm
+                assert after.falls == (1 if calm else state.falls + 1)
         else:
-            assert after.against < (rise if not after.up else fall)
+            assert after.since == state.since
         state = after
 
 
@@ -61,7 +76,42 @@ def test_a_verdict_changes_only_after_so_many_in_a_row(results, rise, fall):
 def test_exactly_so_many_flip_it(rise, fall, up):
     needed = fall if up else rise
     state = State(up=up)
-    for _ in range(needed - 1):
-        state = step(state, ok=not up, rise=rise, fall=fall)
+    for at in range(needed - 1):
+        state = step(state, ok=not up, at=at, rise=rise, fall=fall, hold=NEVER)
         assert state.up is up
-    assert step(state, ok=not up, rise=rise, fall=fall) == State(up=not up)
+    assert step(state, ok=not up, at=needed, rise=rise, fall=fall, hold=NEVER).up is not up
+
+
+@given(st.integers(0, 2000), HOLDS)
+def test_the_delay_doubles_from_the_second_fall_up_to_the_most(falls, hold):
+    before, now = delay(falls, hold), delay(falls + 1, hold)
+    assert 0 <= before <= now <= max(hold.most, 0)
+    if falls < 1:
+        assert now == 0
+    elif falls == 1:
+        assert now == min(hold.first, hold.most)
+    elif hold.first:
+        assert now == min(hold.most, 2 * before)
+
+
+def test_a_flapping_backend_stays_down_longer_each_time():
+    state, at, down = UNKNOWN, 0.0, []
+    hold = HoldDown(10.0, most=60.0, calm=600.0)
+    while len(down) < 6:
+        # up for a second, then down, and passing from then on
+        state = step(state, ok=True, at=at, rise=1, fall=1, hold=hold)
+        at += 1
+        state = step(state, ok=False, at=at, rise=1, fall=1, hold=hold)
+        fell = at
+        while not state.up:
+            at += 1
+            state = step(state, ok=True, at=at, rise=1, fall=1, hold=hold)
+        down.append(at - fell)
+    assert down == [1, 10, 20, 40, 60, 60]
+
+
+def test_a_calm_time_makes_the_next_fall_the_first():
+    state = State(up=True, since=0.0, falls=5)
+    hold = HoldDown(10.0, calm=600.0)
+    assert step(state, ok=False, at=599, rise=1, fall=1, hold=hold).falls == 6
+    assert step(state, ok=False, at=600, rise=1, fall=1, hold=hold).falls == 1

@@ -24,11 +24,12 @@ class Candidate:
     """A member that can be chosen now: it is up, wanted, and has what the query asks for."""
 
     key: str  # stable and unique in the server: `pool/name`, or the nested pool's name
-    weight: int  # as configured, >= 0
+    weight: int  # as configured, >= 0; in hundredths while any candidate's scale is not 1
     node: Node  # what is answered when this member alone is chosen
     load: float | None = None  # 0 idle, 1 full, may exceed 1; None: nothing reported
     latency: float | None = None  # milliseconds, the median of recent checks; None: not known
     place: int = 0  # in the pool as configured, from 0
+    scale: float = 1.0  # how much of its weight counts now; below 1 in its slow start
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnslb.policy.shares import share, weighed
+from dnslb.policy.shares import hundredths, share, weighed
 from dnslb.policy.strategies.base import Strategy
 
 if TYPE_CHECKING:
@@ -29,4 +29,5 @@ class RoundRobin(Strategy):
     def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
         """A cycle of all candidates."""
         candidates = weighed(candidates)
-        return share(candidates, [1] * len(candidates), choice)
+        weights = [hundredths(1, candidate.scale) for candidate in candidates]
+        return share(candidates, weights, choice)
