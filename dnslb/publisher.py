@@ -261,7 +261,8 @@ def _measured(pool: Pool, known: dict[int, bool]) -> bool:
     """Whether a strategy in `pool` or below it looks at load or latency."""
     if id(pool) not in known:
         pools = [member.of for member in pool.members if not isinstance(member.of, Backend)]
-        known[id(pool)] = pool.strategy.measured or any(_measured(one, known) for one in pools)
+        looks = pool.strategy.measured or pool.spill is not None
+        known[id(pool)] = looks or any(_measured(one, known) for one in pools)
     return known[id(pool)]
 
 

@@ -54,6 +54,7 @@ __all__ = [
     "Service",
     "ServiceId",
     "Settings",
+    "Spill",
     "SrvRecord",
     "SvcbRecord",
     "Tcp",
@@ -133,6 +134,13 @@ class MaxDown(NamedTuple):
         return self.most if isinstance(self.most, int) else int(self.most * backends)
 
 
+class Spill(NamedTuple):
+    """From which load on a pool passes clients on to the next, and at which it passes on all."""
+
+    at: float = 0.8
+    full: float = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Whose first choice a member of a `geo` pool is: clients for whom all that is given holds.
@@ -187,6 +195,7 @@ class Pool:
     bound: float | None = None  # times its share of the networks, the most of a member; >= 1
     slow_start: float = 0.0  # seconds in which a backend that returns comes to its full share
     max_down: MaxDown | None = None  # None: checks may take all down
+    spill: Spill | None = None  # None: it serves all of its clients until it is down
 
     def backends(self) -> Iterator[Backend]:
         """Every backend in this pool and in the pools below it, each once, in the order written."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.graph import loops, ordered
-from dnslb.config.model import EVERYBODY, Backend, MaxDown, Member, Pool, Prefix
+from dnslb.config.model import EVERYBODY, Backend, MaxDown, Member, Pool, Prefix, Spill
 from dnslb.config.shapes import MaxDownShape
 from dnslb.config.steering import DEFAULT_STRATEGY, check_locations, check_steering, needs
 from dnslb.config.suggest import unknown
@@ -81,6 +81,7 @@ class Pools:
         """All pools, those that others refer to first; `known` are the names that are no typos."""
         self._check_refs({*known, *self._drafts})
         check_locations(self._drafts)
+        self._check_spill()
         edges = {
             name: [ref for ref in draft.refs if ref in self._drafts]
             for name, draft in self._drafts.items()
@@ -129,6 +130,19 @@ class Pools:
                 f"the strategy {strategy} knows no bound; it is for subnet"
             )
 
+    def _check_spill(self) -> None:
+        """Warn of pools that have nobody to spill to."""
+        ordered = {
+            name for name, one in self._drafts.items() if one.strategy and one.strategy.ordered
+        }
+        below = {ref for name in ordered for ref in self._drafts[name].refs}
+        for name, draft in self._drafts.items():
+            if draft.shape.spill is not None and name not in ordered | below:
+                draft.spot.at("spill").on_key().warning(
+                    "there is nobody to spill to: the pool is no member of one whose strategy is "
+                    "failover, geo or nearest"
+                )
+
     def _check_refs(self, known: set[str]) -> None:
         for draft in self._drafts.values():
             for member in draft.members:
@@ -163,7 +177,21 @@ class Pools:
             bias=shape.bias or 0,
             slow_start=shape.slow_start or 0.0,
             max_down=_max_down(shape, draft.spot.at("max_down")),
+            spill=_spill(shape, draft.spot.at("spill")),
         )
+
+
+def _spill(shape: PoolShape, spot: Spot) -> Spill | None:
+    given = shape.spill
+    if given is None:
+        return None
+    default = Spill()
+    at = default.at if given.at is None else given.at
+    full = max(default.full, at) if given.full is None else given.full
+    if at >= full:
+        spot.problem(f'"at" ({at:g}) must be below "full" ({full:g})')
+        return None
+    return Spill(at, full)
 
 
 def _max_down(shape: PoolShape, spot: Spot) -> MaxDown | None:

@@ -32,6 +32,9 @@ INLINE: Final = (
     "min_up",
     "prefix",
     "bound",
+    "max_down",
+    "slow_start",
+    "spill",
     "location",
     "bias",
 )

@@ -345,6 +345,13 @@ class MaxDownShape(Shape):
     within: Interval | None = Field(default=None, description="The window; default 1m.")
 
 
+class SpillShape(Shape):
+    """From which load on clients go to the next in order, before the pool is down."""
+
+    at: Positive | None = Field(default=None, description="Load from which on; default 0.8.")
+    full: Positive | None = Field(default=None, description="Load from which on all do; default 1.")
+
+
 class PoolShape(Shape):
     """A strategy over members."""
 
@@ -376,6 +383,10 @@ class PoolShape(Shape):
         default=None,
         description="How many backends checks may take down within a window before the pool is "
         "frozen: a number, a part as in 50%, or a mapping; default no bound.",
+    )
+    spill: SpillShape | None = Field(
+        default=None,
+        description="Load from which on clients go to the next of a failover, geo or nearest pool.",
     )
     prefix: PrefixShape | None = Field(default=None, description="For the strategy subnet.")
     bound: Factor | None = Field(

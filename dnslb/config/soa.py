@@ -75,7 +75,8 @@ def serial_of(digest: int, services: Iterable[Service]) -> int:
         for pool in service.pools():
             _collect(pool, pools)
     for name, pool in sorted(pools.items()):
-        facts.append((name, type(pool.strategy).__qualname__, pool.min_up, pool.prefix, pool.bound))
+        facts.append((name, type(pool.strategy).__qualname__, pool.min_up, pool.prefix))
+        facts.append((pool.bound, pool.spill))
         facts += [(member.name, member.weight, _answer(member)) for member in pool.members]
     hashed = hashlib.blake2b(repr(facts).encode(), digest_size=4).digest()
     return int.from_bytes(hashed, "big") or 1

@@ -25,6 +25,7 @@ from dnslb.policy.plan import Answer, Node, Rcode, ServicePlan
 from dnslb.policy.records import write
 from dnslb.policy.shares import scaled
 from dnslb.policy.sound import checked
+from dnslb.policy.spill import spilled
 from dnslb.policy.strategies import BUILT_IN
 from dnslb.policy.strategies.base import Candidate, Choice
 from dnslb.policy.walk import chances
@@ -258,14 +259,20 @@ class _Tree:
                         standing.load,
                         standing.latency,
                         place,
+                        spilled(standing.load, pool.spill if pool.strategy.ordered else None),
                         standing.weight,
                     )
             elif child := self.node(member.of, asked):
                 load = latency = None
-                if pool.strategy.measured:
+                spill = member.of.spill if pool.strategy.ordered else None
+                if pool.strategy.measured or spill:
                     load = self._mean(child, lambda standing: standing.load)
+                if pool.strategy.measured:
                     latency = self._mean(child, lambda standing: standing.latency)
-                yield Candidate(member.of.name, member.weight, child, load, latency, place)
+                yield Candidate(
+                    member.of.name, member.weight, child, load, latency, place,
+                    spilled(load, spill),
+                )  # fmt: skip
 
     def includes(self, backend: Backend, asked: Asked) -> bool:
         """Whether `backend` can be chosen for what is asked."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnslb.policy.plan import Network
 from dnslb.policy.shares import weighed
+from dnslb.policy.spill import in_order, reach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,18 +39,16 @@ class Orders:
     def network(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
         """The plan by which each network is served by the first of its order among `candidates`.
 
-        With more answers than one, by the first few.
+        With more answers than one, by the first few; what one of them spills, by the next.
         """
         up = {candidate.place: candidate for candidate in weighed(candidates)}
         numbers: dict[Order, int] = {}
         labels = []
         for order in self.orders:
-            chosen = tuple(place for place in order if place in up)[: choice.answers]
+            chosen = tuple(place for place in order if place in up)
+            chosen = chosen[: reach([up[place] for place in chosen], choice.answers)]
             labels.append(numbers.setdefault(chosen, len(numbers)))
-        nodes = [
-            choice.join([up[place] for place in chosen]) if len(chosen) > 1 else up[chosen[0]].node
-            for chosen in numbers
-        ]
+        nodes = [in_order([up[place] for place in chosen], choice) for chosen in numbers]
         if len(nodes) == 1:
             return nodes[0]
         return Network(self._merge(tuple(labels)), tuple(nodes))

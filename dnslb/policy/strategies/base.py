@@ -29,6 +29,7 @@ class Candidate:
     load: float | None = None  # 0 idle, 1 full, may exceed 1; None: nothing reported
     latency: float | None = None  # milliseconds, the median of recent checks; None: not known
     place: int = 0  # in the pool as configured, from 0
+    spill: float = 0.0  # the part of its clients that it passes on to the next in order, 0 to 1
     scale: float = 1.0  # how much of its weight counts now; below 1 in its slow start
 
 
@@ -57,6 +58,9 @@ class Strategy(ABC):
 
     places: ClassVar[bool] = False
     """Whether plans depend on where clients are: they are made anew with a new database."""
+
+    ordered: ClassVar[bool] = False
+    """Whether members serve in an order, in which one that spills passes clients on to the next."""
 
     ranked: ClassVar[bool] = False
     """Whether the order of backends in an answer is a ranking: SRV and MX records then say so."""

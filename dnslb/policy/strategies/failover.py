@@ -2,6 +2,7 @@
 
 a up            ─▶ a
 a down, b up    ─▶ b
+a spills a part ─▶ that part of the clients b, the others a
 answers: 2      ─▶ the first two that are up; the second ranks behind in SRV and MX records
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnslb.policy.spill import in_order, reach
 from dnslb.policy.strategies.base import Strategy
 
 if TYPE_CHECKING:
@@ -25,10 +27,9 @@ class Failover(Strategy):
 
     name = "failover"
     measured = False
+    ordered = True
     ranked = True
 
     def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
         """The first candidate; only those that are up are candidates at all."""
-        if choice.answers == 1:
-            return candidates[0].node
-        return choice.join(candidates[: choice.answers])
+        return in_order(candidates[: reach(candidates, choice.answers)], choice)

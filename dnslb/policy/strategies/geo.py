@@ -38,6 +38,7 @@ class Geo(Strategy):
 
     name = "geo"
     measured = False
+    ordered = True
     places = True
 
     def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:

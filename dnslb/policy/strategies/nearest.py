@@ -45,6 +45,7 @@ class Nearest(Strategy):
 
     name = "nearest"
     measured = False
+    ordered = True
     places = True
 
     def plan(self, candidates: Sequence[Candidate], choice: Choice) -> Node:
