@@ -25,6 +25,7 @@ from dnslb.health.checks.tls import Tls, context_for
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 __all__ = ["Stream", "StreamCheck"]
 
@@ -43,6 +44,8 @@ class Stream(asyncio.Protocol):
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.session: Any = None  # what a protocol remembers of a connection that is reused
+        # takes what comes between two questions, and says whether the connection is still of use
+        self.on_idle: Callable[[bytes], bool] | None = None
         self.reusable = False  # whether the next probe may go on where this one ended
         self.expires: float | None = None  # when the certificate ends, seconds since 1970
         self._transport: asyncio.Transport | None = None
@@ -112,6 +115,10 @@ class Stream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
+        if self.on_idle is not None:
+            if not self.on_idle(data):
+                self.close()
+            return
         self.progress.arrived(len(data))
         self._buffer += data
         if len(self._buffer) >= AHEAD and self._transport is not None:

@@ -24,6 +24,9 @@ __all__ = ["MAX_HEAD", "WebCheck", "line"]
 MAX_HEAD: Final = 16 * 1024
 """Bytes of a response's head; web servers bound a request's likewise."""
 
+CONNECTION: Final = {"connection", "keep-alive", "te", "transfer-encoding", "upgrade"}
+"""Headers that speak of a connection of HTTP/1.1, and mean nothing later."""
+
 AS_WRITTEN: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "#")
 """The characters of a path that go out as they are, `%` among them. The others, which no request
 line may hold, are escaped."""
@@ -74,6 +77,17 @@ class WebCheck(StreamCheck):
         own = [(name, value) for name, value in headers.items() if name.lower() not in given]
         return [*own, *self.headers]
 
+    def fields(self, address: str) -> list[tuple[str, str]]:
+        """The request's header section in HTTP/2 and HTTP/3 (RFC 9113, section 8.3)."""
+        (_, authority), *headers = _host_first(self.request_headers(address))
+        return [
+            (":method", self.method),
+            (":scheme", "https" if self.tls else "http"),
+            (":authority", authority),
+            (":path", self.request_target),
+            *((name.lower(), value) for name, value in headers if name.lower() not in CONNECTION),
+        ]
+
     def refused(self, status: int, headers: Mapping[str, str]) -> Result | None:
         """The result when `status` is none that passes; names of headers are in lower case."""
         if any(low <= status <= high for low, high in self.status):
@@ -105,6 +119,10 @@ class WebCheck(StreamCheck):
             return Result(Outcome.OK)
         report = self.load.read(headers, body)
         return Result(Outcome.OK, load=report.load, note=report.problem)
+
+
+def _host_first(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return sorted(headers, key=lambda header: header[0].lower() != "host")
 
 
 def line(text: str) -> str:

@@ -1,0 +1,180 @@
+"""The gRPC health service of grpcio, and answers that are none."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import grpc
+import pytest
+import trustme
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from test_http2_check import answering
+
+from dnslb.health.checks.base import Kept, Outcome
+from dnslb.health.checks.grpc import GrpcCheck
+from dnslb.health.checks.tls import Tls
+from dnslb.health.load import LoadSource
+
+LOOPBACK = "127.0.0.1"
+HOST = "grpc.example.com"
+Status = health_pb2.HealthCheckResponse
+
+
+class Loaded(health.HealthServicer):
+    """Says its load in the trailers, as ORCA has it."""
+
+    def Check(self, request, context):  # noqa: N802 - gRPC's name
+        context.set_trailing_metadata((("endpoint-load-metrics", "TEXT cpu_utilization=0.3"),))
+        return super().Check(request, context)
+
+
+@contextmanager
+def serving(credentials=None, address=LOOPBACK, servicer=None):
+    server = grpc.server(ThreadPoolExecutor(2))
+    servicer = servicer or Loaded()
+    servicer.set("", Status.SERVING)
+    servicer.set("shop.Cart", Status.SERVING)
+    servicer.set("shop.Pay", Status.NOT_SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    where = f"[{address}]:0" if ":" in address else f"{address}:0"
+    port = (
+        server.add_secure_port(where, credentials)
+        if credentials
+        else server.add_insecure_port(where)
+    )
+    server.start()
+    try:
+        yield port
+    finally:
+        server.stop(None).wait(5)
+
+
+def run(check, address=LOOPBACK, times=1):
+    async def probe():
+        kept = Kept()
+        results = [await check.probe(address, kept) for _ in range(times)]
+        kept.close()
+        return results
+
+    results = asyncio.run(probe())
+    return results[0] if times == 1 else results
+
+
+@pytest.mark.parametrize("address", [LOOPBACK, "::1"])
+def test_services(address):
+    with serving(address=address) as port:
+        assert run(GrpcCheck(port=port), address).outcome is Outcome.OK
+        assert run(GrpcCheck(port=port, service="shop.Cart"), address).outcome is Outcome.OK
+        result = run(GrpcCheck(port=port, service="shop.Pay"), address)
+        assert (result.outcome, result.detail) == (
+            Outcome.STATUS,
+            "NOT_SERVING, expected SERVING",
+        )
+        result = run(GrpcCheck(port=port, service="no.Such"), address)
+        assert result.outcome is Outcome.STATUS
+        assert result.detail.startswith("NOT_FOUND")
+
+
+def test_a_server_without_the_health_service():
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_insecure_port(f"{LOOPBACK}:0")
+    server.start()
+    try:
+        result = run(GrpcCheck(port=port))
+    finally:
+        server.stop(None).wait(5)
+    assert result.outcome is Outcome.STATUS
+    assert result.detail.startswith("UNIMPLEMENTED")
+
+
+def test_over_tls(tmp_path):
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    issued = ca.issue_cert(HOST)
+    pair = issued.private_key_pem.bytes(), issued.cert_chain_pems[0].bytes()
+    with serving(grpc.ssl_server_credentials([pair])) as port:
+        tls = Tls(ca_file=str(tmp_path / "ca.pem"))
+        result = run(GrpcCheck(port=port, host=HOST, tls=tls))
+        assert result.outcome is Outcome.OK
+        assert result.expires
+        assert run(GrpcCheck(port=port, host="x.example", tls=tls)).outcome is Outcome.TLS_NAME
+        assert run(GrpcCheck(port=port, host=HOST, tls=Tls())).outcome is Outcome.TLS_UNTRUSTED
+
+
+def test_load_stands_in_the_trailers():
+    with serving() as port:
+        assert run(GrpcCheck(port=port, load=LoadSource(kind="orca"))).load == 0.3
+
+
+def test_a_connection_is_reused_and_outlives_a_restart():
+    async def probe():
+        check, kept = None, Kept()
+        outcomes = []
+        with serving() as port:
+            check = GrpcCheck(port=port, reuse=True)
+            outcomes += [(await check.probe(LOOPBACK, kept)).outcome for _ in range(2)]
+        server = grpc.server(ThreadPoolExecutor(1))
+        servicer = health.HealthServicer()
+        servicer.set("", Status.SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+        server.add_insecure_port(f"{LOOPBACK}:{port}")
+        server.start()
+        try:
+            outcomes.append((await check.probe(LOOPBACK, kept)).outcome)
+        finally:
+            kept.close()
+            server.stop(None).wait(5)
+        return outcomes
+
+    assert asyncio.run(probe()) == [Outcome.OK] * 3
+
+
+def http_error(connection, number):
+    connection.send_headers(number, [(":status", "502")], end_stream=True)
+
+
+def no_grpc(connection, number):
+    connection.send_headers(
+        number, [(":status", "200"), ("content-type", "text/html")], end_stream=True
+    )
+
+
+def no_status(connection, number):
+    headers = [(":status", "200"), ("content-type", "application/grpc")]
+    connection.send_headers(number, headers, end_stream=True)
+
+
+def message(data):
+    def act(connection, number):
+        headers = [(":status", "200"), ("content-type", "application/grpc")]
+        connection.send_headers(number, headers)
+        connection.send_data(number, data)
+        connection.send_headers(number, [("grpc-status", "0")], end_stream=True)
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("act", "outcome"),
+    [
+        (http_error, Outcome.STATUS),
+        (no_grpc, Outcome.MALFORMED),
+        (no_status, Outcome.MALFORMED),
+        (message(b""), Outcome.MALFORMED),
+        (message(b"\0\0\0\0\x09\x08\x01"), Outcome.MALFORMED),
+        (message(b"\0\0\0\0\x02\x10\x01"), Outcome.MALFORMED),
+        (message(b"\0\0\0\0\0"), Outcome.STATUS),
+        (message(b"\0\0\0\0\x02\x08\x01"), Outcome.OK),
+    ],
+    ids=[
+        "http-error", "no-grpc", "no-status", "no-message", "length", "field", "unknown", "fine",
+    ],
+)  # fmt: skip
+def test_answers(act, outcome):
+    async def probe():
+        async with answering(act) as port:
+            return await GrpcCheck(port=port).probe(LOOPBACK, Kept())
+
+    assert asyncio.run(probe()).outcome is outcome
