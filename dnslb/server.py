@@ -190,7 +190,7 @@ class Server:
 
     def _watch(self, config: Config, backends: Iterable[Backend]) -> None:
         """Watch `backends`, judged as `config` says."""
-        self.monitor.configure(backends, config.pools(), config.health.canary)
+        self.monitor.configure(backends, config.pools(), _ttls(config), config.health.canary)
 
     async def _check(self, config: Config, backends: Iterable[Backend]) -> None:
         """Watch `backends`, and wait until each has had a result."""
@@ -205,6 +205,15 @@ class Server:
 
     def _on_change(self, backends: frozenset[BackendId]) -> None:
         self._publisher.changed(backends)
+
+
+def _ttls(config: Config) -> dict[BackendId, float]:
+    """Seconds that resolvers keep answers with each backend: the longest of its services."""
+    ttls: dict[BackendId, float] = {}
+    for service in config.services():
+        for backend in service.backends():
+            ttls[backend.id] = max(ttls.get(backend.id, 0.0), service.ttl)
+    return ttls
 
 
 async def serve(path: Path, ready: Callable[[str], None]) -> None:

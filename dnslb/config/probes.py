@@ -16,6 +16,7 @@ from dnslb.config.suggest import listed, unknown
 from dnslb.config.texts import read_host
 from dnslb.health.checks.base import Check, HoldDown, Outcome
 from dnslb.health.checks.tls import Tls
+from dnslb.health.exposition import wanted
 from dnslb.health.load import LoadSource
 
 if TYPE_CHECKING:
@@ -332,6 +333,11 @@ def _load(draft: CheckDraft) -> LoadSource | None:
         spot.problem(
             "the load of an agent check is agent" if agent else "agent is for checks of type agent"
         )
+    if kind == "prometheus":
+        try:
+            wanted(where)
+        except ValueError as error:
+            spot.problem(f'"{where}" {error}; write a metric, as in node_load1 or load{{cpu="0"}}')
     if draft.values["type"] == "grpc" and kind != "orca":
         spot.problem("the load of a grpc check is orca")
     return LoadSource(

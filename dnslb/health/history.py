@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from dnslb.health.checks.base import AgentMode, Outcome
+from dnslb.health.damping import damped
 from dnslb.health.state import UNKNOWN, State, delay, step
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class History:
 
     __slots__ = (
         "_latencies", "check", "failure", "last", "last_at", "load", "load_at", "mode", "noted",
-        "state", "weight",
+        "state", "ttl", "weight",
     )  # fmt: skip
 
     def __init__(self, check: Check) -> None:
@@ -36,10 +37,11 @@ class History:
         self.last: Result | None = None
         self.last_at = 0.0
         self.failure: Result | None = None  # the last that did not pass
-        self.load: float | None = None  # as last reported, however long ago
+        self.load: float | None = None  # damped, however long ago it was reported
         self.load_at = 0.0
         self.weight: float | None = None  # as its agent last said
         self.mode = AgentMode.READY
+        self.ttl = 0.0  # seconds that resolvers keep what is answered by it
         self.noted = False  # whether a result had a note
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
 
@@ -77,7 +79,12 @@ class History:
         if result.ok:
             self._latencies.append(result.milliseconds)
         if result.load is not None:
-            self.load, self.load_at = result.load, at
+            fresh = self.load is not None and self.load_until > at
+            self.load = damped(
+                self.load if fresh else None, result.load,
+                seconds=at - self.load_at, ttl=self.ttl, interval=self.check.interval,
+            )  # fmt: skip
+            self.load_at = at
         if result.weight is not None:
             self.weight = result.weight
         if result.mode is not None:

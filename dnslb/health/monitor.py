@@ -17,7 +17,8 @@ import time
 from collections import Counter
 from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnslb.health.canary import Canaries
 from dnslb.health.checks.base import Outcome, Result
@@ -41,6 +42,8 @@ __all__ = ["Monitor"]
 
 PoolKey = tuple[str, str]
 """A zone's origin and a pool's name."""
+
+NO_TTLS: Final[Mapping[BackendId, float]] = MappingProxyType({})
 
 log = logging.getLogger("dnslb.health")
 
@@ -86,9 +89,12 @@ class Monitor:
         self,
         backends: Iterable[Backend],
         pools: Iterable[Pool] = (),
+        ttls: Mapping[BackendId, float] = NO_TTLS,
         canaries: Sequence[Check] = (),
     ) -> None:
         """Watch exactly `backends`: start, keep or end probes. `pools` say how they are judged.
+
+        `ttls` are the seconds that resolvers keep answers with a backend; loads are damped by them.
 
         A probe whose check and address did not change keeps its state. A backend whose check did
         change keeps its verdict until the new check has a result.
@@ -103,12 +109,14 @@ class Monitor:
             pool = by_name.get(backend.id[:2])
             item = Watched(backend, before, pool.slow_start if pool else 0.0)
             watched[backend.id] = item
+            item.ttl = ttls.get(backend.id, 0.0)
             if old is not None:
                 item.keep(old)
             for key in item.keys:
                 if key not in histories:
                     histories[key] = self._histories.get(key) or History(key.check)
                 sharers.setdefault(key, []).append(item)
+                histories[key].ttl = max(one.ttl for one in sharers[key])
         now = self._clock()
         self._set_guards(by_name, watched)
         self._standings = {
@@ -196,7 +204,8 @@ class Monitor:
         Raises:
             KeyError: no such backend is watched.
         """
-        self._watched[backend].pushed = Pushed(load, self._clock() + max_age)
+        item = self._watched[backend]
+        item.pushed = Pushed.after(item.pushed, load, self._clock(), max_age, item.ttl)
         self._refresh([backend])
 
     def heartbeat(self, backend: BackendId, result: Result) -> None:

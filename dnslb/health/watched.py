@@ -12,6 +12,7 @@ from dnslb.config.model import Family
 from dnslb.health.checks.base import AgentMode
 from dnslb.health.checks.group import leaves, verdict
 from dnslb.health.checks.push import PushCheck
+from dnslb.health.damping import damped
 from dnslb.health.scheduler import ProbeKey
 from dnslb.health.standing import ALWAYS_UP, OperatorState, Standing
 
@@ -42,8 +43,20 @@ class Before:
 class Pushed(NamedTuple):
     """A load that was told rather than found by a check."""
 
-    load: float
+    load: float  # damped
+    at: float
     until: float  # when it no longer counts
+
+    @classmethod
+    def after(
+        cls, old: Pushed | None, load: float, at: float, max_age: float, ttl: float
+    ) -> Pushed:
+        """What counts once `load` was told at the time `at`, for `max_age` seconds."""
+        if old is None or old.until <= at:
+            return cls(load, at, at + max_age)
+        passed = at - old.at
+        counts = damped(old.load, load, seconds=passed, ttl=ttl, interval=passed)
+        return cls(counts, at, at + max_age)
 
 
 class Transition(NamedTuple):
@@ -62,7 +75,7 @@ class Watched:
 
     __slots__ = (
         "_before", "_known", "_places", "backend", "families", "keys", "pushed", "returned",
-        "slow_start", "transitions", "was_down",
+        "slow_start", "transitions", "ttl", "was_down",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +83,7 @@ class Watched:
     ) -> None:
         self.backend = backend
         self.slow_start = slow_start  # seconds
+        self.ttl = 0.0  # seconds that resolvers keep answers with it
         self.returned: float | None = None  # when it last came back
         self.pushed: Pushed | None = None  # the load that was told through the API
         self.was_down = before is not None  # or whether any check has found it down

@@ -40,7 +40,7 @@ def down(stage, *names):
 
 
 async def watch(stage, backends, pools=(), canaries=()):
-    stage.monitor.configure(backends, pools, canaries)
+    stage.monitor.configure(backends, pools, canaries=canaries)
     await pass_by(stage)
     stage.changes.clear()
 
@@ -234,6 +234,21 @@ async def test_pushed_loads_age(stage):
     assert stage.changes == [{"a"}, {"a"}]
     with pytest.raises(KeyError):
         stage.monitor.push_load(BackendId("example.com.", "p", "x"), 0.1, 1)
+
+
+@scene
+async def test_reports_are_damped(stage):
+    stage.there.results[V4] = replace(OK, load=0.5)
+    await watch(stage, [stage.backend(interval=10.0)])
+    stage.time.advance(10)
+    await stage.results(replace(OK, load=0.9))
+    assert 0.5 < stage.standing().load < 0.6
+    plain = replace(stage.backend("b"), check=None)
+    await watch(stage, [plain])
+    stage.monitor.push_load(plain.id, 0.5, 60)
+    stage.time.advance(10)
+    stage.monitor.push_load(plain.id, 0.9, 60)
+    assert 0.5 < stage.standing("b").load < 0.6
 
 
 @scene
