@@ -18,6 +18,7 @@ from dnslb.health.checks.base import Check, HoldDown, Outcome
 from dnslb.health.checks.tls import Tls
 from dnslb.health.exposition import wanted
 from dnslb.health.load import LoadSource
+from dnslb.zone.names import from_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -293,8 +294,10 @@ def _query(value: str, spot: Spot) -> tuple[str, int] | None:
     name, _, rtype = value.partition(" ")
     known = {word: number for number, word in QTYPE.forward.items()}
     rtype = rtype.strip().upper() or "A"
-    host = read_host(name, spot)
-    if host is None:
+    try:
+        from_text(name)
+    except ValueError as error:
+        spot.problem(f'"{name}" is no domain name: {error}')
         return None
     if rtype not in known:
         spot.problem(f"{rtype} is no type; write a name and a type, as in example.com SOA")
