@@ -137,7 +137,11 @@ def build(draft: CheckDraft) -> Check | None:
             why = f", since {name} has no port of its own" if missing == ["port"] else ""
             draft.spot.problem(f"needs {quoted}{why}")
         return None
+    if any(_READ.get(key, (key,))[0] not in arguments for key in kind.needs):
+        return None  # what is wrong with one of them is told
     _check_status(draft, name)
+    if any("{port}" in word for word in arguments.get("command", ())) and "port" not in arguments:
+        draft.spots["command"].problem('{port} stands in it, so the check needs "port"')
     if tls := _tls(draft, kind):
         arguments["tls"] = tls
     made = _class(kind.where)(**arguments)
@@ -398,17 +402,22 @@ def _own(name: str, draft: CheckDraft) -> Check | None:
     """A check of the operator's own class."""
     from dnslb.health.checks.own import find  # noqa: PLC0415 - most have none
 
+    foreign = 0
     for key, spot in draft.spots.items():
         top = key.partition(".")[0]
         if top not in COMMON | {"options", "load"}:
+            foreign += 1
             spot.on_key().problem(f'"{top}" means nothing to a check of one\'s own; see "options"')
+    if foreign:
+        return None
     options = {
-        key.removeprefix("options."): value
+        key.removeprefix("options."): _frozen(value)
         for key, value in draft.values.items()
         if key.startswith("options.")
     }
     try:
         made = find(name)(**_arguments(draft), **options)
+        hash(made)  # equal checks share one probe
     except LookupError as error:
         draft.spots["type"].problem(str(error.args[0]))
         return None
@@ -418,6 +427,13 @@ def _own(name: str, draft: CheckDraft) -> Check | None:
     if not draft.untimed:
         _check_times(draft, made)
     return made
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples and mappings as tuples of pairs, so that a check can be compared."""
+    if isinstance(value, dict):
+        return tuple((key, _frozen(item)) for key, item in value.items())
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
 _PLAIN: Final = {

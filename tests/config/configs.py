@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from dnslb.config.load import Examined
     from dnslb.config.model import Config, Zone
+    from dnslb.health.checks.base import Check
+    from dnslb.health.checks.group import Group
 
 NS = "nameservers: [ns.example.net.]\n"
 ZONE = "zones/example.com.yaml"
@@ -70,3 +72,16 @@ def good(folder: Path, zone: str, server: str = "") -> Config:
 def good_zone(folder: Path, zone: str, server: str = "") -> Zone:
     """The zone example.com, which has to be fine."""
     return good(folder, zone, server).zones["example.com."]
+
+
+def checked(check: str) -> str:
+    """The text of a zone whose one backend has the check `check`."""
+    return (
+        f"{NS}checks: {{c: {{{check}}}}}\n"
+        "pools: {p: {check: c, members: [{address: 192.0.2.1}]}}\nservices: {www: {pool: p}}\n"
+    )
+
+
+def built(folder: Path, check: str) -> Check | Group | None:
+    """The check that `check`, which has to be fine, becomes."""
+    return next(iter(good_zone(folder, checked(check)).pools["p"].backends())).check

@@ -1,0 +1,79 @@
+"""What the keys of tls, udp, dns, icmp, exec and agent become, and what is wrong with them."""
+
+from __future__ import annotations
+
+import pytest
+from configs import built, checked, lines, look
+
+from dnslb.health.checks.agent import AgentCheck
+from dnslb.health.checks.command import ExecCheck
+from dnslb.health.checks.dns import DnsCheck
+from dnslb.health.checks.icmp import IcmpCheck
+from dnslb.health.checks.tls import Tls
+from dnslb.health.checks.tls_handshake import TlsCheck
+from dnslb.health.checks.udp import UdpCheck
+from dnslb.health.load import LoadSource
+
+
+@pytest.mark.parametrize(
+    ("text", "check"),
+    [
+        ("type: tls", TlsCheck()),
+        (
+            "type: tls, host: a.example.com, tls: {min_days: 14}, send: x, expect: y",
+            TlsCheck(host="a.example.com", tls=Tls(min_days=14), send=b"x", body="y"),
+        ),
+        ("type: udp, port: 9, send: 'hex:00ff'", UdpCheck(port=9, send=b"\0\xff")),
+        ("type: udp, port: 9, send: a, expect: b+", UdpCheck(port=9, send=b"a", body="b+")),
+        ("type: dns, query: example.com", DnsCheck(query=("example.com", 1))),
+        ("type: dns, query: _dmarc.a TXT", DnsCheck(query=("_dmarc.a", 16))),
+        ("type: dns, query: . ns", DnsCheck(query=(".", 2))),
+        (
+            "type: dns, query: a SOA, transport: tcp, expect: {rcode: [NOERROR, NXDOMAIN], answer: x}",
+            DnsCheck(query=("a", 6), transport="tcp", rcodes=(0, 3), answer=("x",)),
+        ),
+        ("type: icmp, retries: 2", IcmpCheck(retries=2)),
+        ("type: exec, command: [a, '{address}']", ExecCheck(command=("a", "{address}"))),
+        ("type: exec, command: a", ExecCheck(command=("a",))),
+        (
+            "type: exec, command: [a, '-p{port}'], port: 7, expect: {status: [0-1, 3]}",
+            ExecCheck(command=("a", "-p{port}"), port=7, status=((0, 1), (3, 3))),
+        ),
+        ("type: agent, port: 7", AgentCheck(port=7)),
+        (
+            "type: agent, port: 7, send: x, load: agent, tls: on",
+            AgentCheck(port=7, send=b"x", load=LoadSource(kind="agent"), tls=Tls()),
+        ),
+    ],
+)
+def test_keys(tmp_path, text, check):
+    assert built(tmp_path, text) == check
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("type: tls, tls: off", "never without TLS"),
+        ("type: udp, port: 9", 'needs "send"'),
+        ("type: udp, send: x", 'needs "port", since udp has no port of its own'),
+        ("type: udp, port: 9, send: 'hex:0'", "pairs of hexadecimal digits"),
+        ("type: udp, port: 9, send: x, expect: '['", "is no regular expression"),
+        ("type: dns", 'needs "query"'),
+        ("type: dns, query: a..b", '"a..b" is no domain name'),
+        ("type: dns, query: a XX", "XX is no type"),
+        ("type: dns, query: a, expect: {rcode: NXDOMIAN}", 'did you mean "NXDOMAIN"?'),
+        ("type: dns, query: a, expect: a", "a dns check expects answer and rcode"),
+        ("type: icmp, send: x", '"send" means nothing to an icmp check'),
+        ("type: exec", 'needs "command"'),
+        ("type: exec, command: [./no, x]", "there is no file ./no"),
+        ("type: exec, command: [a, '{port}']", '{port} stands in it, so the check needs "port"'),
+        ("type: exec, command: [a], expect: {status: 256}", "must be exit statuses"),
+        ("type: agent", 'needs "port"'),
+        ("type: agent, port: 7, load: orca", "the load of an agent check is agent"),
+    ],
+)
+def test_problems(tmp_path, monkeypatch, text, problem):
+    monkeypatch.chdir(tmp_path)
+    told = lines(look(tmp_path, checked(text)))
+    assert len(told) == 1
+    assert problem in told[0]
