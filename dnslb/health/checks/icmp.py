@@ -44,7 +44,7 @@ _ECHOES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IcmpCheck(Check):
-    """Sends one echo request. A packet may get lost: `retries` are for that."""
+    """Sends one echo request. It may get lost: `retries` after a read-timeout are for that."""
 
     async def probe(self, address: str, kept: Kept) -> Result:
         """Ask once. Silence is a read-timeout."""
