@@ -28,6 +28,7 @@ from dnslb.errors import ConfigError, ListenError, PlanError
 from dnslb.geo.watch import Watcher
 from dnslb.health.checks.group import leaves
 from dnslb.health.monitor import Monitor
+from dnslb.health.store import Keeper
 from dnslb.publisher import Publisher
 from dnslb.ratelimit import LimitLog
 from dnslb.web.metrics import exposition
@@ -82,6 +83,7 @@ class Server:
         self._site: Site | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
+        self._keeper = Keeper(config.state, self.monitor.saved)
         self.databases = Watcher(lambda: self.config, self._relocate, self._reloading)
 
     def bind(self) -> None:
@@ -117,12 +119,15 @@ class Server:
             self._site = Site(self.config.api, lambda: exposition(self))
             self.api = await self._site.start()
         self._engine.start()
+        if saved := await asyncio.to_thread(self._keeper.load):
+            self.monitor.restore(saved)
         await self._check(self.config, self.config.backends())
         await self._publisher.replace(self.config)
         limits = LimitLog(self._engine.limited)
         self._tasks = [
             asyncio.create_task(self._publisher.run(), name="publish"),
             asyncio.create_task(limits.run(), name="limits"),
+            asyncio.create_task(self._keeper.run(), name="state"),
             asyncio.create_task(self.databases.run(), name="databases"),
         ]
 
@@ -145,7 +150,7 @@ class Server:
                 log.warning("%s", warning)
             if _at_start(config) != _at_start(self.config):
                 log.warning(
-                    "listen, workers, api and tcp, except idle_timeout, "
+                    "listen, workers, api, state, health.processes and tcp, except idle_timeout, "
                     "take effect at the next start"
                 )
             # the old configuration is in force until the new one is published, so both are watched
@@ -168,14 +173,16 @@ class Server:
 
     async def stop(self) -> None:
         """Answer what has been received, and end everything. Does nothing twice."""
-        for task in self._tasks:
+        started, self._tasks = self._tasks, []
+        for task in started:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        await asyncio.gather(*started, return_exceptions=True)
         if self._site is not None:
             await self._site.stop()
         await asyncio.to_thread(self._engine.stop)
         await self.monitor.close()
+        if started:
+            await asyncio.to_thread(self._keeper.close)
 
     def stats(self) -> Stats:
         """The engine's counters."""
@@ -205,6 +212,7 @@ class Server:
 
     def _on_change(self, backends: frozenset[BackendId]) -> None:
         self._publisher.changed(backends)
+        self._keeper.changed()
 
 
 def _ttls(config: Config) -> dict[BackendId, float]:
@@ -318,7 +326,14 @@ def _tcp_limits(tcp: Tcp) -> TcpLimits:
 
 def _at_start(config: Config) -> tuple[object, ...]:
     """What is read when the server starts, and only then."""
-    return config.listen, config.workers, config.api, replace(config.tcp, idle_timeout=0.0)
+    return (
+        config.listen,
+        config.workers,
+        config.api,
+        config.state,
+        config.health.processes,
+        replace(config.tcp, idle_timeout=0.0),
+    )
 
 
 def _listen_problem(error: OSError) -> str:

@@ -26,8 +26,10 @@ from dnslb.health.checks.push import PushCheck
 from dnslb.health.guard import Guard
 from dnslb.health.history import History
 from dnslb.health.operators import Operators, Wish
+from dnslb.health.recall import recall_history, recall_standing, save_backend, save_history
 from dnslb.health.scheduler import CONCURRENT, ProbeKey, Scheduler, probe_once
 from dnslb.health.standing import ALWAYS_UP, OperatorState, Standing, matters
+from dnslb.health.store import Saved, fingerprint, monotonic
 from dnslb.health.telling import tell, tell_down, tell_frozen, tell_up
 from dnslb.health.timers import Timers
 from dnslb.health.watched import Before, Pushed, Transition, Watched
@@ -81,6 +83,7 @@ class Monitor:
         self._standings: dict[BackendId, Standing] = {}
         self._announced: dict[BackendId, Standing] = {}
         self._doubted: set[ProbeKey] = set()  # what turned down, and no canary passed since
+        self._recalled = Saved(0.0)  # from before a restart
         self._results: Counter[str] = Counter({outcome.value: 0 for outcome in Outcome})
         self._waited: set[ProbeKey] = set()
         self._round = asyncio.Event()
@@ -104,28 +107,21 @@ class Monitor:
         histories: dict[ProbeKey, History] = {}
         sharers: dict[ProbeKey, list[Watched]] = {}
         for backend in backends:
-            old = self._watched.get(backend.id)
-            before = Before(old.backend, self._standings[backend.id]) if old else None
-            pool = by_name.get(backend.id[:2])
-            item = Watched(backend, before, pool.slow_start if pool else 0.0)
-            watched[backend.id] = item
+            item = watched[backend.id] = self._watch(backend, by_name.get(backend.id[:2]))
             item.ttl = ttls.get(backend.id, 0.0)
-            if old is not None:
-                item.keep(old)
             for key in item.keys:
                 if key not in histories:
-                    histories[key] = self._histories.get(key) or History(key.check)
+                    histories[key] = self._histories.get(key) or self._new_history(key)
                 sharers.setdefault(key, []).append(item)
                 histories[key].ttl = max(one.ttl for one in sharers[key])
         now = self._clock()
         self._set_guards(by_name, watched)
         self._standings = {
-            name: item.standing(histories, self._operators.of(name).state, now)
-            for name, item in watched.items()
+            name: self._stands(item, histories, now) for name, item in watched.items()
         }
         self._watched, self._histories, self._sharers = watched, histories, sharers
         self._doubted &= set(histories)
-        self._operators.keep(watched)
+        self._operators.keep({*watched, *self._recalled.backends})
         self._announced = {
             name: self._announced.get(name, standing) for name, standing in self._standings.items()
         }
@@ -144,6 +140,27 @@ class Monitor:
         for name in watched:
             self._set_timer(name)
         self._announce(watched)
+
+    def saved(self) -> Saved:
+        """What is to survive a restart."""
+        now = self._clock()
+        probes = {
+            fingerprint(key): saved
+            for key, history in self._histories.items()
+            if (saved := save_history(history, now))
+        }
+        backends = {
+            name: save_backend(item, self._standings[name], self._operators.of(name), now)
+            for name, item in self._watched.items()
+        }
+        return Saved(time.time(), probes, backends)
+
+    def restore(self, saved: Saved) -> None:
+        """Have what is configured from now on go on where `saved` ends."""
+        self._recalled = saved
+        for name, one in saved.backends.items():
+            if one.until is None or one.until > time.time():
+                self._operators.set(name, Wish(one.state, one.state_reason, one.until))
 
     async def first_round(self, grace: float) -> bool:
         """Wait until every probe has had a result, for at most `grace` seconds.
@@ -275,6 +292,40 @@ class Monitor:
         self._timers.keep(())
         await self._canaries.close()
         await self._scheduler.close()
+
+    def _watch(self, backend: Backend, pool: Pool | None) -> Watched:
+        """`backend` under watch, going on from what is known of it."""
+        slow_start = pool.slow_start if pool else 0.0
+        if old := self._watched.get(backend.id):
+            item = Watched(backend, Before(old.backend, self._standings[backend.id]), slow_start)
+            item.keep(old)
+        elif saved := self._recalled.backends.get(backend.id):
+            item = Watched(backend, Before(backend, recall_standing(saved)), slow_start)
+            if saved.returned is not None:
+                item.returned = monotonic(saved.returned, self._clock())
+        else:
+            item = Watched(backend, None, slow_start)
+        return item
+
+    def _stands(self, item: Watched, histories: Mapping[ProbeKey, History], now: float) -> Standing:
+        """Where a backend stands when it is configured: its verdict keeps its age."""
+        name = item.backend.id
+        wanted = self._operators.of(name).state
+        saved = self._recalled.backends.get(name)
+        before = self._standings.get(name) or (recall_standing(saved) if saved else None)
+        if before is None:
+            return item.standing(histories, wanted, now)
+        guard = self._guards.get((name.zone, name.pool))
+        if self.isolated or (guard is not None and name in guard.held):
+            return replace(before, state=wanted)
+        judged = item.standing(histories, wanted, now)
+        return judged if judged is ALWAYS_UP else replace(judged, since=before.since)
+
+    def _new_history(self, key: ProbeKey) -> History:
+        history = History(key.check)
+        if self._recalled.probes and (saved := self._recalled.probes.get(fingerprint(key))):
+            recall_history(history, saved, self._recalled.at, self._clock())
+        return history
 
     def _on_result(self, key: ProbeKey, result: Result) -> None:
         self._results[result.outcome.value] += 1

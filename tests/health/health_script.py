@@ -31,7 +31,7 @@ class Backends:
 class ScriptedCheck(Check):
     """Asks a `Backends` instead of the network."""
 
-    backends: Backends
+    backends: Backends = field(repr=False)  # and so no part of what is saved
 
     async def probe(self, address: str, kept: Kept) -> Result:
         del kept

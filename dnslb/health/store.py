@@ -1,0 +1,308 @@
+"""What survives a restart: verdicts with their age, and what the operator set.
+
+    standings change ─▶ Keeper.changed() ─▶ state/health.json, at most once a second
+    start            ─▶ Keeper.load()    ─▶ Monitor.restore()
+
+The file is replaced whole: written beside, synced, renamed. A disk that is full, or a folder that
+cannot be written, is told once and tried again; it never stands in the way of answering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import time
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from dnslb.config.model import BackendId
+from dnslb.health.checks.base import HoldDown, Outcome
+from dnslb.health.standing import OperatorState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dnslb.health.scheduler import ProbeKey
+
+__all__ = ["Keeper", "Saved", "SavedBackend", "SavedProbe", "fingerprint"]
+
+VERSION: Final = 1
+
+PAUSE: Final = 1.0
+"""Seconds between two writes."""
+
+BACK_OFF: Final = 60.0
+"""Seconds until a write that failed is tried again, at the most."""
+
+LASTS: Final = 86_400.0
+"""Seconds that backends which are no more in the configuration are kept: a zone file that was moved
+aside by mistake comes back with its drained backends drained."""
+
+log = logging.getLogger("dnslb.state")
+
+Load = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Time = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedProbe:
+    """What is kept of a probe. Times are in seconds since 1970."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    up: bool
+    since: Time
+    falls: Annotated[int, Field(ge=0)] = 0
+    failure: tuple[Outcome, str] | None = None  # the last one
+    load: tuple[Load, Time] | None = None  # and when it was reported
+    weight: Load | None = None
+    mode: str = "ready"
+    latency: Load | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedBackend:
+    """What is kept of a backend."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    down: tuple[int, ...] = ()  # families, by the types of their records
+    reason: str = ""
+    since: Time = 0.0
+    returned: Time | None = None
+    load: Load | None = None
+    latency: Load | None = None
+    state: OperatorState = OperatorState.AUTO
+    state_reason: str = ""
+    until: Time | None = None
+    gone: Time | None = None  # since when it is not in the configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """All that is kept."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    at: Time
+    probes: dict[str, SavedProbe] = field(default_factory=dict)
+    backends: dict[BackendId, SavedBackend] = field(default_factory=dict)
+
+    def with_gone(self, old: Saved) -> Saved:
+        """The same with what `old` knows of backends that are not here, unless for too long."""
+        backends = dict(self.backends)
+        for name, one in old.backends.items():
+            gone = self.at if one.gone is None else one.gone
+            if name not in backends and self.at - gone < LASTS:
+                backends[name] = _replaced(one, gone)
+        return Saved(self.at, self.probes, backends)
+
+
+def _replaced(one: SavedBackend, gone: float) -> SavedBackend:
+    values = {item.name: getattr(one, item.name) for item in fields(one)}
+    return SavedBackend(**values | {"gone": gone})
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The file's content; backends as a list, since names are no keys of JSON."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    version: int
+    at: Time
+    probes: dict[str, SavedProbe]
+    backends: list[tuple[tuple[str, str, str], SavedBackend]]
+
+
+_ADAPTER: Final = TypeAdapter(_File)
+
+
+def fingerprint(key: ProbeKey) -> str:
+    """A probe's name in the file: its type, what differs from the type's defaults, its address.
+
+    Fields that a later version adds change nothing, as long as their defaults mean the same.
+    """
+    check = key.check
+    given = {
+        one.name: getattr(check, one.name)
+        for one in fields(check)
+        if one.repr and (one.default is MISSING or getattr(check, one.name) != one.default)
+    }
+    kind = f"{type(check).__module__}:{type(check).__qualname__}"
+    return json.dumps([kind, key.address, given], sort_keys=True, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for, as text that is the same every time."""
+    if isinstance(value, frozenset):
+        return sorted(str(getattr(item, "value", item)) for item in value)
+    if isinstance(value, HoldDown):
+        return list(value)
+    if hasattr(value, "__dataclass_fields__"):
+        return {one.name: getattr(value, one.name) for one in fields(value)}
+    return repr(value)
+
+
+class Keeper:
+    """Keeps the state in `folder`, as `saved` tells it."""
+
+    def __init__(self, folder: Path, saved: Callable[[], Saved]) -> None:
+        self._file = folder / "health.json"
+        self._folder = folder
+        self._saved = saved
+        self._known = Saved(0.0)
+        self._wake = asyncio.Event()
+        self._lock: int | None = None
+        self._failing = False
+
+    def load(self) -> Saved | None:
+        """What was kept; None when there is nothing that can be used, which is told.
+
+        Takes the folder: another server that has it is told of, and nothing is kept then.
+        """
+        if not self._take():
+            return None
+        try:
+            text = self._file.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("%s cannot be read: %s; starting without it", self._file, error.strerror)
+            return None
+        try:
+            read = _ADAPTER.validate_json(text)
+            if read.version != VERSION:
+                raise ValueError(f"version {read.version}, this is {VERSION}")  # noqa: TRY301 - told below
+        except (ValidationError, ValueError) as error:
+            bad = self._file.with_suffix(".json.bad")
+            with suppress(OSError):
+                self._file.replace(bad)
+            log.warning(
+                "%s is no state of this version (%s); starting without it, and keeping it as %s",
+                self._file,
+                _reason(error),
+                bad.name,
+            )
+            return None
+        backends = {BackendId(*name): one for name, one in read.backends}
+        self._known = Saved(read.at, read.probes, backends)
+        return self._known
+
+    def changed(self) -> None:
+        """Have the state written soon."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write what `changed` reports, until cancelled."""
+        pause = PAUSE
+        while self._lock is not None:
+            await self._wake.wait()
+            self._wake.clear()
+            if await asyncio.to_thread(self._write, self._next()):
+                pause = PAUSE
+            else:
+                pause = min(2 * pause, BACK_OFF)
+                self._wake.set()
+            await asyncio.sleep(pause)
+
+    def close(self) -> None:
+        """Write once more, and let go of the folder."""
+        if self._lock is not None:
+            self._write(self._next())
+            os.close(self._lock)
+            self._lock = None
+
+    def _next(self) -> Saved:
+        self._known = self._saved().with_gone(self._known)
+        return self._known
+
+    def _take(self) -> bool:
+        """Make the folder, and lock it."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            log.warning(
+                "state: %s cannot be used: %s; verdicts will not survive a restart",
+                self._folder,
+                error.strerror,
+            )
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            log.warning(
+                "state: another server uses %s; give each its own `state`; "
+                "verdicts will not survive a restart",
+                self._folder,
+            )
+            return False
+        self._lock = lock
+        return True
+
+    def _write(self, saved: Saved) -> bool:
+        """Replace the file; returns whether it could be."""
+        content = _File(
+            VERSION,
+            saved.at,
+            saved.probes,
+            [((*name,), one) for name, one in saved.backends.items()],
+        )
+        temporary = self._file.with_suffix(".json.new")
+        try:
+            with os.fdopen(
+                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600),
+                "wb",
+            ) as file:
+                file.write(_ADAPTER.dump_json(content))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._file)
+            _sync(self._folder)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            if not self._failing:
+                log.error("state: %s cannot be written: %s", self._file, error.strerror)
+            self._failing = True
+            return False
+        if self._failing:
+            log.info("state: %s is written again", self._file)
+        self._failing = False
+        return True
+
+
+def _sync(folder: Path) -> None:
+    """Have the renaming itself on the disk."""
+    opened = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"][:4]))
+        return f"{where}: {first['msg']}" if where else str(first["msg"])
+    return str(error)
+
+
+def wall(monotonic: float, now: float) -> float:
+    """A time of the monotonic clock, which shows `now`, in seconds since 1970."""
+    return time.time() - (now - monotonic)
+
+
+def monotonic(since_1970: float, now: float) -> float:
+    """The reverse of `wall`."""
+    return now - (time.time() - since_1970)

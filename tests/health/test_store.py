@@ -1,0 +1,291 @@
+"""What survives a restart, and what becomes of files and disks that are no good."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import resource
+import time
+from dataclasses import replace
+
+import pytest
+from health_script import OK, REFUSED
+from hypothesis import given
+from hypothesis import strategies as st
+from test_judgement import pool, watch
+from test_monitor import V4, Stage, play, scene
+
+from dnslb.config.model import BackendId, Family
+from dnslb.health.checks.base import HoldDown, Outcome
+from dnslb.health.checks.http import HttpCheck
+from dnslb.health.checks.tls import Tls
+from dnslb.health.load import LoadSource
+from dnslb.health.scheduler import ProbeKey
+from dnslb.health.standing import OperatorState
+from dnslb.health.store import Keeper, Saved, SavedBackend, SavedProbe, fingerprint
+
+TIMES = st.floats(0, 2e9)
+LOADS = st.none() | st.floats(0, 10)
+PROBES = st.builds(
+    SavedProbe,
+    up=st.booleans(),
+    since=TIMES,
+    falls=st.integers(0, 9),
+    failure=st.none() | st.tuples(st.sampled_from(Outcome), st.text(max_size=20)),
+    load=st.none() | st.tuples(st.floats(0, 10), TIMES),
+    weight=LOADS,
+    latency=LOADS,
+)
+BACKENDS = st.builds(
+    SavedBackend,
+    down=st.lists(st.sampled_from([1, 28]), unique=True).map(tuple),
+    reason=st.text(max_size=20),
+    since=TIMES,
+    returned=st.none() | TIMES,
+    load=LOADS,
+    state=st.sampled_from(OperatorState),
+    until=st.none() | TIMES,
+)
+NAMES = st.builds(BackendId, *[st.text(min_size=1, max_size=5)] * 3)
+SAVED = st.builds(
+    Saved,
+    at=TIMES,
+    probes=st.dictionaries(st.text(max_size=10), PROBES, max_size=3),
+    backends=st.dictionaries(NAMES, BACKENDS, max_size=3),
+)
+
+
+def kept(folder, saved):
+    keeper = Keeper(folder, lambda: saved)
+    keeper.load()
+    keeper.close()
+    again = Keeper(folder, lambda: saved)
+    try:
+        return again.load()
+    finally:
+        again.close()
+
+
+@given(SAVED)
+def test_what_is_written_is_read(tmp_path_factory, saved):
+    assert kept(tmp_path_factory.mktemp("state"), saved) == saved
+
+
+def test_the_file_is_its_owners(tmp_path):
+    folder = tmp_path / "state"
+    kept(folder, Saved(1.0))
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "health.json").stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in folder.iterdir()) == ["health.json", "lock"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"version": 2, "at": 1, "probes": {}, "backends": []}',
+        b'{"version": 1, "at": 1, "probes": {}, "backends": [], "more": 1}',
+        b'{"version": 1, "at": 1, "probes": {"x": {"up": "yes"}}, "backends": []}',
+        b"\xff\xfe",
+    ],
+    ids=["empty", "cut", "list", "version", "key", "type", "bytes"],
+)
+def test_a_file_that_is_none_is_told_and_put_aside(tmp_path, caplog, content):
+    (tmp_path / "health.json").write_bytes(content)
+    keeper = Keeper(tmp_path, lambda: Saved(1.0))
+    assert keeper.load() is None
+    assert "starting without it" in caplog.text
+    assert (tmp_path / "health.json.bad").read_bytes() == content
+    keeper.close()
+    assert json.loads((tmp_path / "health.json").read_text())["at"] == 1.0
+
+
+def test_two_servers_do_not_share_a_folder(tmp_path, caplog):
+    first = Keeper(tmp_path, lambda: Saved(1.0))
+    first.load()
+    second = Keeper(tmp_path, lambda: Saved(2.0))
+    assert second.load() is None
+    assert "another server" in caplog.text
+    second.close()
+    assert not (tmp_path / "health.json").exists()
+    first.close()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path, caplog):
+    (tmp_path / "file").touch()
+    keeper = Keeper(tmp_path / "file" / "state", lambda: Saved(1.0))
+    assert keeper.load() is None
+    assert "will not survive" in caplog.text
+    keeper.close()
+
+
+def test_a_full_disk_leaves_the_old_file_and_is_told_once(tmp_path, caplog):
+    keeper = Keeper(tmp_path, lambda: Saved(1.0, {"x" * 9000: SavedProbe(up=True, since=1.0)}))
+    keeper.load()
+    (tmp_path / "health.json").write_text("old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        assert [keeper._write(keeper._next()) for _ in range(3)] == [False] * 3
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "health.json").read_text() == "old"
+    assert caplog.text.count("cannot be written") == 1
+    with caplog.at_level(logging.INFO):
+        keeper.close()
+    assert "is written again" in caplog.text
+    assert json.loads((tmp_path / "health.json").read_text())["version"] == 1
+
+
+def test_what_changes_is_written_soon(tmp_path):
+    async def run():
+        keeper = Keeper(tmp_path, lambda: Saved(5.0))
+        keeper.load()
+        task = asyncio.create_task(keeper.run())
+        keeper.changed()
+        while not (tmp_path / "health.json").exists():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        keeper.close()
+
+    asyncio.run(run())
+
+
+def test_backends_that_are_gone_are_kept_for_a_day():
+    name, other = BackendId("z.", "p", "a"), BackendId("z.", "p", "b")
+    old = Saved(0.0, {}, {name: SavedBackend(reason="x"), other: SavedBackend()})
+    new = Saved(100.0, {}, {other: SavedBackend(reason="new")}).with_gone(old)
+    assert new.backends[name] == SavedBackend(reason="x", gone=100.0)
+    assert new.backends[other].reason == "new"
+    assert name in Saved(86_000.0).with_gone(new).backends
+    assert name not in Saved(87_000.0).with_gone(new).backends
+
+
+def test_a_probes_name_says_what_is_not_usual():
+    key = ProbeKey(HttpCheck(path="/x", tls=Tls(min_days=7.0), port=8443), "192.0.2.1")
+    kind, address, given_ = json.loads(fingerprint(key))
+    assert kind == "dnslb.health.checks.http:HttpCheck"
+    assert address == "192.0.2.1"
+    assert sorted(given_) == ["path", "port", "tls"]
+    same = ProbeKey(
+        HttpCheck(path="/x", tls=Tls(min_days=7.0), port=8443, timeout=3.0), "192.0.2.1"
+    )
+    assert fingerprint(same) == fingerprint(key)
+    other = replace(key.check, hold_down=HoldDown(1.0), load=LoadSource(kind="orca"))
+    assert fingerprint(ProbeKey(other, "192.0.2.1")) != fingerprint(key)
+
+
+class Again:
+    """A monitor, and another that goes on from what it saved, before any result."""
+
+    def __init__(self, stage):
+        self.stage = stage
+
+    async def __aenter__(self):
+        self.second = Stage()
+        # equal checks are equal probes: both stages ask the same backends
+        self.second.there = self.stage.there
+        self.stage.there.stuck.add(V4)
+        self.second.monitor.restore(self.stage.monitor.saved())
+        return self.second
+
+    async def __aexit__(self, *_):
+        await self.second.monitor.close()
+
+
+@scene
+async def test_verdicts_and_their_age_survive(stage):
+    backend = stage.backend(fall=1)
+    await watch(stage, [backend])
+    await stage.results(REFUSED)
+    before = stage.standing()
+    async with Again(stage) as second:
+        second.monitor.configure([backend])
+        assert await second.monitor.first_round(0), "nobody waits for what is known"
+        assert second.standing().down == {Family.IPV4}
+        assert second.standing().since == before.since
+        assert "it refuses" in second.standing().reason
+
+
+@scene
+async def test_after_a_restart_rise_and_fall_go_on(stage):
+    backend = stage.backend(fall=3)
+    await watch(stage, [backend])
+    async with Again(stage) as second:
+        stage.there.stuck.clear()
+        stage.there.results[V4] = REFUSED
+        second.monitor.configure([backend])
+        await second.time.pass_by()
+        assert not second.standing().down, "one failure is not three"
+        await second.time.pass_by()
+        await second.time.pass_by()
+        assert second.standing().down
+
+
+@scene
+async def test_an_old_state_is_kept_until_the_first_result_decides(stage):
+    backend = stage.backend(fall=3)
+    await watch(stage, [backend])
+    async with Again(stage) as second:
+        saved = stage.monitor.saved()
+        second.monitor.restore(replace(saved, at=saved.at - 3600))
+        second.monitor.configure([backend])
+        assert not second.standing().down
+        stage.there.stuck.clear()
+        stage.there.results[V4] = REFUSED
+        await second.monitor.close()
+        second.monitor.configure([backend])
+        await second.time.pass_by()
+        assert second.standing().down
+
+
+@scene
+async def test_what_the_operator_set_survives_until_its_time(stage):
+    backend = stage.backend()
+    await watch(stage, [backend])
+    stage.monitor.set_state(backend.id, OperatorState.DRAIN, "maintenance", time.time() + 60)
+    async with Again(stage) as second:
+        second.monitor.configure([backend])
+        assert second.standing().state is OperatorState.DRAIN
+        assert second.monitor.wish(backend.id).reason == "maintenance"
+        second.time.advance(61)
+    stage.monitor.set_state(backend.id, OperatorState.DRAIN, "over", time.time() - 1)
+    async with Again(stage) as second:
+        second.monitor.configure([backend])
+        assert second.standing().state is OperatorState.AUTO
+
+
+@scene
+async def test_load_latency_and_slow_start_survive(stage):
+    backend = stage.backend(rise=1, fall=1)
+    await watch(stage, [backend], [pool(slow_start=100.0)])
+    await stage.results(REFUSED, replace(OK, load=0.4))
+    before = stage.standing()
+    assert before.weight == 0.1
+    async with Again(stage) as second:
+        second.monitor.configure([backend], [pool(slow_start=100.0)])
+        after = second.standing()
+        assert (after.load, after.latency, after.weight) == (0.4, before.latency, 0.1)
+
+
+@scene
+async def test_a_check_that_changed_meanwhile_keeps_the_verdict_until_it_has_a_result(stage):
+    backend = stage.backend(fall=1)
+    await watch(stage, [backend])
+    await stage.results(REFUSED)
+    async with Again(stage) as second:
+        second.monitor.configure([stage.backend(fall=1, interval=5.0)])
+        assert second.standing().down
+
+
+def test_nothing_is_saved_of_what_is_not_known():
+    async def scenario(stage):
+        stage.there.stuck.add(V4)
+        stage.monitor.configure([stage.backend()])
+        assert stage.monitor.saved().probes == {}
+
+    play(scenario)
