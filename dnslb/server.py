@@ -15,7 +15,6 @@ import logging
 import os
 import resource
 import signal
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +22,7 @@ from dnslb import log as logs
 from dnslb.config.describe import counted, describe
 from dnslb.config.load import load
 from dnslb.config.model import DEFAULT_LISTEN, Listen
+from dnslb.descriptors import raise_file_limit
 from dnslb.engine import new_engine
 from dnslb.errors import ConfigError, ListenError, PlanError
 from dnslb.geo.watch import Watcher
@@ -47,9 +47,6 @@ __all__ = ["Server", "serve"]
 MAX_GRACE: Final = 15.0
 """Seconds that the first round of checks may hold back the first answer, however long its checks
 may take."""
-
-MAX_FILES: Final = 65_536
-"""Open files that are asked for, at the most."""
 
 RESERVED_FILES: Final = 600
 """Files that TCP clients leave alone: the probes in flight (400), sockets, zones, logs."""
@@ -77,7 +74,7 @@ class Server:
         self.config = config
         self.listening: tuple[Listen, ...] = ()
         self._engine = new_engine()
-        self.monitor = Monitor(self._on_change)
+        self.monitor = Monitor(self._on_change, processes=config.health.processes)
         self._publisher = Publisher(self._engine, self.monitor.standings)
         self.api: Listen | None = None  # where HTTP is served
         self._site: Site | None = None
@@ -93,7 +90,7 @@ class Server:
             ListenError: an address cannot be had; no socket is kept.
         """
         workers = self.config.workers or _cpus()
-        _raise_file_limit()
+        raise_file_limit()
         wanted = self.config.listen
         try:
             bound = self._bind(wanted, workers)
@@ -283,19 +280,6 @@ def _cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _raise_file_limit() -> None:
-    """Allow ourselves as many open files as the system does.
-
-    Each TCP client and each probe in flight has one, and the usual soft limit of 1,024 is there for
-    programs that use select(2).
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,19 +26,22 @@ from dnslb.health.checks.push import PushCheck
 from dnslb.health.guard import Guard
 from dnslb.health.history import History
 from dnslb.health.operators import Operators, Wish
+from dnslb.health.probe import probe_once
 from dnslb.health.recall import recall_history, recall_standing, save_backend, save_history
-from dnslb.health.scheduler import CONCURRENT, ProbeKey, Scheduler, probe_once
+from dnslb.health.scheduler import ProbeKey
 from dnslb.health.standing import ALWAYS_UP, OperatorState, Standing, matters
 from dnslb.health.store import Saved, fingerprint, monotonic
 from dnslb.health.telling import tell, tell_down, tell_frozen, tell_up
 from dnslb.health.timers import Timers
 from dnslb.health.watched import Before, Pushed, Transition, Watched
+from dnslb.health.workers import scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from dnslb.config.model import Backend, BackendId, Pool
     from dnslb.health.checks.base import Check
+    from dnslb.health.lateness import Lateness
 
 __all__ = ["Monitor"]
 
@@ -55,22 +58,29 @@ class Monitor:
 
     `on_change` is called with the backends whose standing changed in a way that matters for plans:
     verdict, weight and operator state at once, load and latency when they moved by more than noise.
-    `sleep`, `clock` and `uniform` are the scheduler's, `later` is the loop's `call_later`.
+    With 2 and more `processes`, so many others make the probes. `sleep`, `clock` and `uniform` are
+    the scheduler's, `later` is the loop's `call_later`.
     """
 
     def __init__(
         self,
         on_change: Callable[[frozenset[BackendId]], None],
         *,
-        concurrent: int = CONCURRENT,
+        processes: int = 1,
+        concurrent: int | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
         later: Callable[[float, Callable[[], None]], asyncio.TimerHandle] | None = None,
     ) -> None:
         self._on_change = on_change
-        self._scheduler = Scheduler(
-            self._on_result, concurrent=concurrent, sleep=sleep, clock=clock, uniform=uniform
+        self._scheduler = scheduler(
+            self._on_result,
+            processes=processes,
+            concurrent=concurrent,
+            sleep=sleep,
+            clock=clock,
+            uniform=uniform,
         )
         self._clock = clock
         self._timers: Timers[BackendId | ProbeKey] = Timers(clock, later)
@@ -266,6 +276,11 @@ class Monitor:
             KeyError: no such backend is watched.
         """
         return tuple(self._watched[backend].transitions)
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late probes began."""
+        return self._scheduler.lateness
 
     def results(self) -> Mapping[str, int]:
         """How many results there were, by outcome, since the monitor was made."""

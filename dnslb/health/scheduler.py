@@ -2,9 +2,10 @@
 
     first probe ─▶ 0.1 to 1 interval ─▶ probe ─▶ 0.9 to 1 interval ─▶ probe ─▶ …
 
-The first probes run at once, so that serving can begin. The pause after them spreads probes that
-began together, and the smaller one keeps those of several servers from marching in step. No pause
-is longer than the interval: a backend that dies is found out after `fall` intervals at most.
+The first probes run as soon as there is room, so that serving can begin. The pause after them
+spreads probes that began together, and the smaller one keeps those of several servers from marching
+in step. No pause is longer than the interval: a backend that dies is found out after `fall`
+intervals at most. Pauses count from when a probe was to begin, so that lateness does not add up.
 """
 
 from __future__ import annotations
@@ -12,22 +13,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import resource
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dnslb.health.checks.base import Check, Kept, Outcome, Result
+from dnslb.health.gate import Gate
+from dnslb.health.lateness import Lateness
+from dnslb.health.probe import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-__all__ = ["CONCURRENT", "ProbeKey", "Scheduler", "probe_once"]
+    from dnslb.health.checks.base import Check, Result
 
-CONCURRENT: Final = 400
-"""Probes at once. Each holds a descriptor, of which a process usually has 1024; and 400 that all
-wait out a timeout of 3 s still make 1300 within an interval of 10 s."""
+__all__ = ["ProbeKey", "Scheduler", "room"]
 
-GRACE: Final = 1.0
-"""Seconds beyond its own timeout after which a probe is given up from outside."""
+LEAST_ROOM: Final = 400
+"""Probes at once however few files may be open: a process usually has 1024, and 400 that all wait
+out a timeout of 3 s still make 1300 within an interval of 10 s."""
+
+MOST_ROOM: Final = 10_000
+"""Probes at once at the most, each of which takes some 15 KB: enough for 30,000 backends that all
+time out after 3 of 10 s."""
+
+OTHER_FILES: Final = 17_000
+"""Files that probes leave alone: the most TCP clients that the server has unless told otherwise,
+sockets, zones, logs."""
 
 log = logging.getLogger("dnslb.health")
 
@@ -42,77 +54,77 @@ class ProbeKey(NamedTuple):
         return self.check.where(self.address)
 
 
+def room(others: int = OTHER_FILES) -> int:
+    """How many probes may run at once in a process that leaves `others` of its files alone."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = MOST_ROOM if limit == resource.RLIM_INFINITY else limit - others
+    return max(LEAST_ROOM, min(spare, MOST_ROOM))
+
+
 class Scheduler:
     """Runs the probes that it is told to, and hands each result to `on_result`.
 
-    `sleep`, `clock` (seconds) and `uniform` (a number between two) are there for tests.
+    `concurrent` is how many may run at once, as many as `room` says by default. `sleep`, `clock`
+    (seconds) and `uniform` (a number between two) are there for tests.
     """
 
     def __init__(
         self,
         on_result: Callable[[ProbeKey, Result], None],
         *,
-        concurrent: int = CONCURRENT,
+        concurrent: int | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
+        self.lateness = Lateness()  # of all probes but first ones, which are never too late
         self._on_result = on_result
-        self._room = asyncio.Semaphore(concurrent)
+        self._concurrent = concurrent
+        self._gate: Gate | None = None
         self._sleep = sleep
         self._clock = clock
         self._uniform = uniform
-        self._tasks: dict[ProbeKey, asyncio.Task[None]] = {}
+        self._probes: dict[ProbeKey, Probe] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
     def schedule(self, keys: Iterable[ProbeKey]) -> None:
         """Start the probes that are new, keep those that run, end all others."""
+        if self._gate is None:  # not sooner: the server raises its limit of files when it starts
+            self._gate = Gate(room() if self._concurrent is None else self._concurrent)
+        run = partial(self._run, self._gate)
         wanted = dict.fromkeys(keys)
-        for key in [key for key in self._tasks if key not in wanted]:
-            self._end(self._tasks.pop(key))
+        for key in [key for key in self._probes if key not in wanted]:
+            task = self._probes.pop(key).end()
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
         for key in wanted:
-            if key not in self._tasks:
-                self._tasks[key] = asyncio.create_task(self._run(key), name=f"probe {key}")
+            if key not in self._probes:
+                self._probes[key] = Probe(key, run)
 
     async def close(self) -> None:
         """End all probes."""
         self.schedule(())
         await asyncio.gather(*self._ending, return_exceptions=True)
 
-    def _end(self, task: asyncio.Task[None]) -> None:
-        task.cancel()
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-
-    async def _run(self, key: ProbeKey) -> None:
-        least = 0.1
-        kept = Kept()
+    async def _run(self, gate: Gate, probe: Probe) -> None:
+        key = probe.key
+        interval = key.check.interval
+        due: float | None = None  # the first probe is never too late
         while True:
-            # from here, so that waiting for room makes no interval longer
-            started = self._clock()
-            async with self._room:
-                result = await _probe(key, kept)
+            async with gate:
+                began = self._clock()
+                if due is not None:
+                    self.lateness.add(max(0.0, began - due))
+                result = await probe.result()
             try:
                 self._on_result(key, result)
             except Exception:
                 log.exception("the result of %s (%s) was lost", key, result)
-            pause = key.check.interval * self._uniform(least, 1.0)
-            least = 0.9
-            await self._sleep(max(0.0, pause - (self._clock() - started)))
-
-
-async def _probe(key: ProbeKey, kept: Kept) -> Result:
-    """One probe, which ends in a result whatever happens."""
-    limit = key.check.timeout * (1 + key.check.reuse) + GRACE
-    try:
-        return await asyncio.wait_for(key.check.probe(key.address, kept), limit)
-    except (asyncio.TimeoutError, TimeoutError):
-        return Result(Outcome.ERROR, f"the probe did not end within {limit:g}s")
-    except Exception as error:  # a check's own fault may be of any kind
-        log.exception("the check of %s failed", key)
-        return Result(Outcome.ERROR, f"{type(error).__name__}: {error}")
-
-
-async def probe_once(key: ProbeKey) -> Result:
-    """One probe beside those that are scheduled."""
-    return await _probe(key, Kept())
+            if due is None:
+                due = began + interval * self._uniform(0.1, 1.0)
+            else:
+                due = min(due, began) + interval * self._uniform(0.9, 1.0)
+            now = self._clock()
+            if now - due > interval:
+                due = now  # what was missed is not made up for
+            await self._sleep(max(0.0, due - now))
