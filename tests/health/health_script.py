@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dnslb.health.checks.base import Check, Kept, Outcome, Result
 
@@ -23,6 +23,8 @@ class Backends:
     asked: list[str] = field(default_factory=list)
     stuck: set[str] = field(default_factory=set)  # addresses whose probes never end
     meanwhile: Callable[[], None] = lambda: None  # happens while a probe waits
+    keeps: Any = None  # what a probe with `reuse` leaves open
+    found: dict[str, list[Any]] = field(default_factory=dict)  # and what each found
     busy: int = 0
     busiest: int = 0
 
@@ -34,8 +36,8 @@ class ScriptedCheck(Check):
     backends: Backends = field(repr=False)  # and so no part of what is saved
 
     async def probe(self, address: str, kept: Kept) -> Result:
-        del kept
         there = self.backends
+        there.found.setdefault(address, []).append(kept.take())
         there.asked.append(address)
         there.busy += 1
         there.busiest = max(there.busiest, there.busy)
@@ -46,6 +48,8 @@ class ScriptedCheck(Check):
                 await asyncio.Event().wait()
         finally:
             there.busy -= 1
+        if self.reuse and there.keeps is not None:
+            kept.put(there.keeps)
         result = there.results.get(address, OK)
         if isinstance(result, Exception):
             raise result
