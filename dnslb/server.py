@@ -31,7 +31,6 @@ from dnslb.health.monitor import Monitor
 from dnslb.health.store import Keeper
 from dnslb.publisher import Publisher
 from dnslb.ratelimit import LimitLog
-from dnslb.web.metrics import exposition
 from dnslb.web.site import Site
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ class Server:
             ListenError: the address of `api` cannot be had.
         """
         if self.config.api is not None:
-            self._site = Site(self.config.api, lambda: exposition(self))
+            self._site = Site(self.config.api, self)
             self.api = await self._site.start()
         self._engine.start()
         if saved := await asyncio.to_thread(self._keeper.load):
@@ -180,6 +179,15 @@ class Server:
         await self.monitor.close()
         if started:
             await asyncio.to_thread(self._keeper.close)
+
+    @property
+    def started(self) -> bool:
+        """Whether the first round of checks has ended, and answers are given."""
+        return bool(self._tasks)
+
+    def keep(self) -> None:
+        """Have what survives a restart written soon."""
+        self._keeper.changed()
 
     def stats(self) -> Stats:
         """The engine's counters."""

@@ -27,8 +27,8 @@ class History:
     """One probe's past. It reads no clock: every result comes with its time, in seconds."""
 
     __slots__ = (
-        "_latencies", "check", "failure", "last", "last_at", "load", "load_at", "mode", "noted",
-        "state", "ttl", "weight",
+        "_latencies", "check", "count", "expires", "failure", "last", "last_at", "load", "load_at",
+        "mode", "noted", "seconds", "state", "ttl", "weight",
     )  # fmt: skip
 
     def __init__(self, check: Check) -> None:
@@ -36,6 +36,9 @@ class History:
         self.state: State = UNKNOWN
         self.last: Result | None = None
         self.last_at = 0.0
+        self.count = 0  # results so far
+        self.seconds = 0.0  # that they took in all
+        self.expires: float | None = None  # when the certificate ends, seconds since 1970
         self.failure: Result | None = None  # the last that did not pass
         self.load: float | None = None  # damped, however long ago it was reported
         self.load_at = 0.0
@@ -93,6 +96,10 @@ class History:
     def see(self, result: Result, at: float) -> None:
         """Note a result that counts for nothing, as while this server is cut off."""
         self.last, self.last_at = result, at
+        self.count += 1
+        self.seconds += result.milliseconds / 1000
+        if result.expires is not None:
+            self.expires = result.expires
         self.noted = self.noted or bool(result.note)
         if not result.ok:
             self.failure = result

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = [
+    "MAX_LOAD",
     "ORCA_BINARY",
     "ORCA_HEADER",
     "LoadSource",

@@ -277,6 +277,10 @@ class Monitor:
         """
         return tuple(self._watched[backend].transitions)
 
+    def now(self) -> float:
+        """The time by the clock that the histories' times are told by."""
+        return self._clock()
+
     @property
     def lateness(self) -> Lateness:
         """How late probes began."""

@@ -6,7 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from dnslb.config.model import Family, ServiceId
@@ -55,20 +60,74 @@ def _metrics(server: Server) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "dnslb_snapshot_generation", "How often was published.", value=stats["generation"]
     )
-    yield _backends(server)
+    yield from _backends(server)
+    yield from _checks(server)
+    yield from _pools(server)
     yield from _databases(server)
 
 
-def _backends(server: Server) -> Metric:
+def _backends(server: Server) -> Iterator[Metric]:
     # pools of one name may stand in several zones
-    up = GaugeMetricFamily(
-        "dnslb_backend_up", "Whether checks pass.", labels=("zone", "pool", "backend")
+    labels = ("zone", "pool", "backend")
+    up = GaugeMetricFamily("dnslb_backend_up", "Whether checks pass.", labels=labels)
+    load = GaugeMetricFamily("dnslb_backend_load", "0 idle, 1 full, damped.", labels=labels)
+    weight = GaugeMetricFamily(
+        "dnslb_backend_weight", "How much of its weight counts now.", labels=labels
     )
     for backend in server.config.backends():
-        down = server.monitor.standing(backend.id).down
-        passes = any(backend.has(family) and family not in down for family in Family)
+        standing = server.monitor.standing(backend.id)
+        passes = any(backend.has(family) and family not in standing.down for family in Family)
         up.add_metric(backend.id, passes)
-    return up
+        weight.add_metric(backend.id, standing.weight)
+        if standing.load is not None:
+            load.add_metric(backend.id, standing.load)
+    yield from (up, load, weight)
+
+
+def _checks(server: Server) -> Iterator[Metric]:
+    results = CounterMetricFamily("dnslb_check_results", "Results of probes.", labels=("result",))
+    for word, count in server.monitor.results().items():
+        results.add_metric((word,), count)
+    labels = ("check", "backend")
+    took = SummaryMetricFamily("dnslb_check_duration_seconds", "What probes took.", labels=labels)
+    expires = GaugeMetricFamily(
+        "dnslb_check_certificate_expiry_seconds",
+        "When the certificate ends, since 1970.",
+        labels=labels,
+    )
+    for backend in server.config.backends():
+        if backend.check is None:
+            continue
+        for key, history in server.monitor.histories(backend.id).items():
+            values = (str(key), str(backend.id))
+            took.add_metric(values, history.count, history.seconds)
+            if history.expires is not None:
+                expires.add_metric(values, history.expires)
+    yield from (results, took, expires)
+    late = server.monitor.lateness
+    buckets = [*((str(bound), count) for bound, count in late.cumulative()), ("+Inf", late.count)]
+    yield HistogramMetricFamily(
+        "dnslb_check_lateness_seconds",
+        "How late probes begin.",
+        buckets=buckets,
+        sum_value=late.total,
+    )
+
+
+def _pools(server: Server) -> Iterator[Metric]:
+    frozen = GaugeMetricFamily(
+        "dnslb_pool_frozen",
+        "1 while what fails is held up, since too much of the pool does.",
+        labels=("zone", "pool"),
+    )
+    now = server.monitor.frozen()
+    for pool in server.config.pools():
+        if pool.max_down is not None:
+            frozen.add_metric((pool.zone, pool.name), (pool.zone, pool.name) in now)
+    yield frozen
+    yield GaugeMetricFamily(
+        "dnslb_isolated", "1 while all canaries fail.", value=int(server.monitor.isolated)
+    )
 
 
 def _databases(server: Server) -> Iterator[Metric]:

@@ -1,31 +1,38 @@
-"""The site on `api.listen`: `GET /metrics` and `GET /healthz`."""
+"""The site on `api.listen`: the REST API, `GET /metrics` and `GET /healthz`."""
 
 from __future__ import annotations
 
-import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from dnslb.config.model import Listen
 from dnslb.errors import ListenError
+from dnslb.web.api import PREFIX, Rest
+from dnslb.web.auth import Door, read_token
+from dnslb.web.errors import ApiError, errors_as_json
+from dnslb.web.metrics import exposition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from aiohttp.typedefs import Handler, Middleware
 
     from dnslb.config.model import Api
+    from dnslb.server import Server
 
 __all__ = ["Site"]
 
+MAX_BODY: Final = 16 * 1024
+"""Octets of a request's body: states and loads are short."""
+
 
 class Site:
-    """What is served, to whom: with a token file, metrics are for those who send its token."""
+    """What is served, to whom: with a token file, all but `/healthz` is for who sends its token."""
 
-    def __init__(self, api: Api, metrics: Callable[[], bytes]) -> None:
+    def __init__(self, api: Api, server: Server) -> None:
         self._api = api
-        self._metrics = metrics
-        self._token: bytes | None = None
+        self._server = server
+        self._door = Door(None)
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> Listen:
@@ -34,11 +41,13 @@ class Site:
         Raises:
             ListenError: the address cannot be had, or the token cannot be read.
         """
-        if self._api.token_file is not None:
-            self._token = _token(self._api)
-        app = web.Application()
+        self._door = Door(read_token(self._api))
+        app = web.Application(
+            middlewares=[errors_as_json, _guard(self._door, self._server)], client_max_size=MAX_BODY
+        )
         app.router.add_get("/metrics", self._get_metrics)
         app.router.add_get("/healthz", _get_health)
+        Rest(self._server).add_to(app.router)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         listen = self._api.listen
@@ -57,22 +66,22 @@ class Site:
             self._runner = None
 
     async def _get_metrics(self, request: web.Request) -> web.Response:
-        if self._token is not None:
-            given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-            if not hmac.compare_digest(given, b"Bearer " + self._token):
-                return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
-        return web.Response(body=self._metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        self._door.check_token(request)
+        body = exposition(self._server)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _guard(door: Door, server: Server) -> Middleware:
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith(PREFIX):
+            door.check(request)
+            if not server.started:
+                raise ApiError(503, "starting", "the first round of checks has not ended")
+        return await handler(request)
+
+    return guarded
 
 
 async def _get_health(_: web.Request) -> web.Response:
     return web.Response(text="ok\n")
-
-
-def _token(api: Api) -> bytes:
-    try:
-        token = api.token_file.read_bytes().strip() if api.token_file else b""
-    except OSError as error:
-        raise ListenError(f"{api.token_file}: {error.strerror or error}") from error
-    if not token:
-        raise ListenError(f"{api.token_file}: is empty; put the token of the API into it")
-    return token

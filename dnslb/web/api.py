@@ -1,0 +1,264 @@
+"""The REST API under `/api/v1`: reading what is known, and telling what the server cannot know.
+
+    GET  status                              isolated, frozen pools, generation
+    GET  backends[/{pool}/{name}]            verdicts, reasons, loads, probes
+    PUT  backends/{pool}/{name}/state        what the operator wants of it
+    PUT  backends/{pool}/{name}/load         how loaded it is
+    PUT  backends/{pool}/{name}/heartbeat    it is alive, or not, by its own word
+    POST pools/{pool}/thaw                   let a frozen pool's failures count
+    GET  explain?name=&type=&client=         why a name gets its answers now
+
+Names of one pool in several zones are told apart by `?zone=`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from datetime import datetime
+from ipaddress import ip_interface
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from dnslb.config.model import BackendId
+from dnslb.config.suggest import unknown
+from dnslb.config.values import duration
+from dnslb.health.checks.base import Outcome, Result
+from dnslb.health.load import MAX_LOAD
+from dnslb.health.standing import OperatorState
+from dnslb.policy.explain import explain
+from dnslb.web.errors import ApiError
+from dnslb.web.show import show_backend, show_explanation
+from dnslb.zone.names import from_text
+from dnslb.zone.types import type_number
+
+if TYPE_CHECKING:
+    from dnslb.config.model import Address, Backend
+    from dnslb.server import Server
+
+__all__ = ["PREFIX", "Rest"]
+
+PREFIX: Final = "/api/v1"
+
+log = logging.getLogger("dnslb.api")
+
+B = TypeVar("B", bound="_Body")
+Load = Annotated[float, Field(ge=0, le=MAX_LOAD, allow_inf_nan=False)]
+Words = Annotated[str, Field(max_length=200)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class StateBody(_Body):
+    """What the operator wants of a backend."""
+
+    state: Literal["auto", "up", "down", "drain"]
+    reason: Words = ""
+    until: str | None = None
+
+
+class LoadBody(_Body):
+    """How loaded a backend is."""
+
+    load: Load
+    max_age: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+
+
+class HeartbeatBody(_Body):
+    """What a backend says of itself."""
+
+    status: Literal["up", "down"] = "up"
+    reason: Words = ""
+    load: Load | None = None
+
+
+class Rest:
+    """The handlers of the API."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Add the routes."""
+        one = f"{PREFIX}/backends/{{pool}}/{{name}}"
+        router.add_get(f"{PREFIX}/status", self._get_status)
+        router.add_get(f"{PREFIX}/backends", self._get_backends)
+        router.add_get(one, self._get_backend)
+        router.add_put(f"{one}/state", self._put_state)
+        router.add_put(f"{one}/load", self._put_load)
+        router.add_put(f"{one}/heartbeat", self._put_heartbeat)
+        router.add_post(f"{PREFIX}/pools/{{pool}}/thaw", self._post_thaw)
+        router.add_get(f"{PREFIX}/explain", self._get_explain)
+
+    async def _get_status(self, _: web.Request) -> web.Response:
+        server = self._server
+        standings = server.monitor.standings().values()
+        return web.json_response(
+            {
+                "generation": server.stats()["generation"],
+                "zones": len(server.config.zones),
+                "backends": len(standings),
+                "down": sum(1 for one in standings if one.down),
+                "isolated": server.monitor.isolated,
+                "frozen": [
+                    {"zone": zone, "pool": pool, "held": sorted(str(name) for name in held)}
+                    for (zone, pool), held in server.monitor.frozen().items()
+                ],
+                "results": dict(server.monitor.results()),
+            }
+        )
+
+    async def _get_backends(self, request: web.Request) -> web.Response:
+        zone = request.query.get("zone")
+        monitor = self._server.monitor
+        shown = [
+            show_backend(monitor, backend)
+            for backend in self._server.config.backends()
+            if zone is None or backend.id.zone == _absolute(zone)
+        ]
+        return web.json_response({"backends": shown})
+
+    async def _get_backend(self, request: web.Request) -> web.Response:
+        backend = self._backend(request)
+        return web.json_response(show_backend(self._server.monitor, backend))
+
+    async def _put_state(self, request: web.Request) -> web.Response:
+        backend = self._backend(request)
+        body = await _body(request, StateBody)
+        until = None if body.until is None else _until(body.until)
+        state = OperatorState(body.state)
+        before = self._server.monitor.wish(backend.id)
+        self._server.monitor.set_state(backend.id, state, body.reason, until)
+        self._server.keep()
+        _audit(request, f"state {before.state.value} -> {state.value}: {body.reason!r}")
+        return web.json_response(show_backend(self._server.monitor, backend))
+
+    async def _put_load(self, request: web.Request) -> web.Response:
+        backend = self._backend(request)
+        body = await _body(request, LoadBody)
+        self._server.monitor.push_load(backend.id, body.load, body.max_age)
+        return web.json_response(show_backend(self._server.monitor, backend))
+
+    async def _put_heartbeat(self, request: web.Request) -> web.Response:
+        backend = self._backend(request)
+        body = await _body(request, HeartbeatBody)
+        outcome = Outcome.OK if body.status == "up" else Outcome.STATUS
+        detail = "" if body.status == "up" else f"it says down: {body.reason}".rstrip(": ")
+        try:
+            self._server.monitor.heartbeat(backend.id, Result(outcome, detail, load=body.load))
+        except ValueError as error:
+            raise ApiError(409, "no-push-check", f"{error}; give it one, or send load") from error
+        return web.json_response(show_backend(self._server.monitor, backend))
+
+    async def _post_thaw(self, request: web.Request) -> web.Response:
+        name = request.match_info["pool"]
+        wanted = request.query.get("zone")
+        found = [
+            pool
+            for pool in self._server.config.pools()
+            if pool.name == name and (wanted is None or pool.zone == _absolute(wanted))
+        ]
+        if not found:
+            known = sorted({pool.name for pool in self._server.config.pools()})
+            raise ApiError(404, "unknown-pool", unknown("pool", name, known))
+        if len(found) > 1:
+            raise _ambiguous(f"pool {name}", [pool.zone for pool in found])
+        try:
+            held = self._server.monitor.thaw(found[0].zone, name)
+        except KeyError as error:
+            raise ApiError(409, "no-max-down", f"pool {name} has no max_down") from error
+        _audit(request, f"thaw: {len(held)} backends go down")
+        return web.json_response({"down": sorted(str(backend) for backend in held)})
+
+    async def _get_explain(self, request: web.Request) -> web.Response:
+        query = request.query
+        if "name" not in query:
+            raise ApiError(400, "name", "say which name: ?name=www.example.com")
+        try:
+            name = from_text(query["name"].rstrip(".") + ".")
+        except ValueError as error:
+            raise ApiError(400, "name", f"{query['name']!r} is no domain name: {error}") from error
+        rtype = type_number(query.get("type", "A"))
+        if rtype is None:
+            raise ApiError(400, "type", f"{query['type']!r} is no record type")
+        server = self._server
+        explanation = explain(
+            server.config, name, rtype, server.monitor.standings(), _client(query.get("client"))
+        )
+        return web.json_response(show_explanation(explanation))
+
+    def _backend(self, request: web.Request) -> Backend:
+        """The backend that a request is about."""
+        pool, name = request.match_info["pool"], request.match_info["name"]
+        wanted = request.query.get("zone")
+        found = [
+            backend
+            for backend in self._server.config.backends()
+            if (backend.id.pool, backend.id.name) == (pool, name)
+            and (wanted is None or backend.id.zone == _absolute(wanted))
+        ]
+        if not found:
+            known = sorted({str(backend.id) for backend in self._server.config.backends()})
+            raise ApiError(404, "unknown-backend", unknown("backend", f"{pool}/{name}", known))
+        if len(found) > 1:
+            raise _ambiguous(str(BackendId("", pool, name)), [one.id.zone for one in found])
+        return found[0]
+
+
+def _ambiguous(what: str, zones: list[str]) -> ApiError:
+    return ApiError(
+        409, "ambiguous", f"{what} stands in the zones {', '.join(zones)}; say which with ?zone="
+    )
+
+
+def _absolute(zone: str) -> str:
+    return zone.lower().rstrip(".") + "."
+
+
+async def _body(request: web.Request, kind: type[B]) -> B:
+    try:
+        return kind.model_validate(json.loads(await request.text()))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "body"
+        raise ApiError(400, "body", f"{where}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, "body", "the body is no JSON") from error
+
+
+def _until(text: str) -> float:
+    """A time in seconds since 1970, from ISO 8601 with its offset or from a duration."""
+    try:
+        return time.time() + duration(text)
+    except PydanticCustomError:
+        pass
+    try:
+        at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise ApiError(
+            400, "body", "until: must be a duration such as 10m, or as 2026-01-31T12:00:00+00:00"
+        )
+    if at.timestamp() <= time.time():
+        raise ApiError(400, "body", "until: is over already")
+    return at.timestamp()
+
+
+def _client(text: str | None) -> Address | None:
+    if text is None:
+        return None
+    try:
+        return ip_interface(text).network.network_address
+    except ValueError as error:
+        raise ApiError(400, "client", f"{text!r} is no address and no network") from error
+
+
+def _audit(request: web.Request, what: str) -> None:
+    log.info("%s %s by %s: %s", request.method, request.path, request.remote, what)
