@@ -49,7 +49,7 @@ _WORKERS: Final = Rule(
 
 
 class ApiShape(Shape):
-    """The REST API, metrics and dashboard."""
+    """The REST API and metrics."""
 
     listen: Text | None = Field(default=None, description="Default 127.0.0.1:8053.")
     token_file: Text | None = Field(
@@ -87,9 +87,7 @@ class ServerShape(SettingsShape):
             mapping_or_word,
         ]
         | None
-    ) = Field(
-        default=None, description="Metrics over HTTP, or off; the REST API is not in this version."
-    )
+    ) = Field(default=None, description="REST API and metrics over HTTP; default off.")
     geo: GeoShape | None = Field(
         default=None, description="Databases that tell where addresses are."
     )
@@ -146,9 +144,6 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
     if isinstance(shape.api, ApiShape):
         _check_api(shape.api, spot.at("api"))
         result.api = _api(shape.api, file)
-        spot.at("api").on_key().warning(
-            "the REST API is not in this version; there are GET /metrics and GET /healthz"
-        )
     result.geo = read_geo(shape.geo, spot.at("geo"))
     result.atlas = None if shaped.damaged("geo") else read_atlas(result.geo, spot.at("geo"))
     for key, warning in age_warnings(result.geo, result.atlas or EMPTY, time.time()):

@@ -263,8 +263,8 @@ class CheckShape(Shape):
     )
     retry_on: Texts | None = Field(
         default=None,
-        description="Results after which there is another attempt; default reset, reset-midway "
-        "and closed.",
+        description="Results after which there is another attempt; default connect-timeout, "
+        "reset, reset-midway, closed and read-timeout.",
     )
     reuse: Flag | None = Field(
         default=None, description="Whether the connection stays for the next probe; default false."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from configs import NS, ZONE, good, lines, warned, write
+from configs import NS, ZONE, good, lines, write
 
 from dnslb.config.load import examine
 from dnslb.config.model import Tcp
@@ -58,6 +58,9 @@ def test_what_tcp_clients_may_take(tmp_path):
         "workers: auto\n",
         "listen: 127.0.0.1\n",
         "api: off\n",
+        "api: {}\n",
+        "api: {listen: '[::1]:9000'}\n",
+        "api: {listen: 192.0.2.1, token_file: t}\n",
         "state: here\n",
         "health: {processes: 2, canary: [{type: tcp, address: 192.0.2.1, port: 53}]}\n",
         "# nothing\n",
@@ -65,24 +68,6 @@ def test_what_tcp_clients_may_take(tmp_path):
 )
 def test_fine(tmp_path, server):
     good(tmp_path, NS, server)
-
-
-@pytest.mark.parametrize(
-    ("server", "warning"),
-    [
-        ("api: {}\n", "api: the REST API is not in this version"),
-        ("api: {listen: 127.0.0.1}\n", "api: the REST API is not in this version"),
-        ("api: {listen: '[::1]:9000'}\n", "api: the REST API is not in this version"),
-        ("api: {listen: 192.0.2.1, token_file: t}\n", "api: the REST API is not in this version"),
-    ],
-)
-def test_what_comes_later_is_told(tmp_path, monkeypatch, server, warning):
-    monkeypatch.chdir(tmp_path)
-    examined = examine(write(tmp_path, {"dnslb.yaml": server, ZONE: NS}))
-    assert [line.partition(";")[0] for line in warned(examined, "dnslb.yaml")] == [
-        f"1:1: {warning}"
-    ]
-    assert examined.config
 
 
 @pytest.mark.parametrize(

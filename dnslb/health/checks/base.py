@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dnslb.health.load import LoadSource
 
 __all__ = [
-    "LOST",
+    "PASSING",
     "AgentMode",
     "Check",
     "HoldDown",
@@ -49,8 +49,16 @@ class Outcome(enum.Enum):
     ERROR = "error"  # the probe itself failed, which says nothing about the backend
 
 
-LOST: Final = frozenset({Outcome.RESET, Outcome.RESET_MIDWAY, Outcome.CLOSED})
-"""How a connection ends that another attempt may find whole: the server was just restarted."""
+PASSING: Final = frozenset(
+    {
+        Outcome.CONNECT_TIMEOUT,
+        Outcome.RESET,
+        Outcome.RESET_MIDWAY,
+        Outcome.CLOSED,
+        Outcome.READ_TIMEOUT,
+    }
+)
+"""What another attempt may find gone: a lost packet, a server that has just been restarted."""
 
 
 class AgentMode(enum.Enum):
@@ -137,7 +145,7 @@ class Check(ABC):
     fall: int = 3  # failures in a row that make it down
     hold_down: HoldDown | None = None  # None: as long as the interval first
     retries: int = 0  # further attempts within one probe
-    retry_on: frozenset[Outcome] = LOST  # after which of them there is another
+    retry_on: frozenset[Outcome] = PASSING  # after which of them there is another
     reuse: bool = False  # whether the connection is kept for the next probe, where it can be
     address: str | None = None  # where to probe instead of the backend's own address
     port: int | None = None  # None: the protocol's own

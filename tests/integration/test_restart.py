@@ -1,0 +1,69 @@
+"""What a restart changes: nothing, until a check says so."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+
+from harness import client, until
+from test_health_flips import answers, zone
+
+API = 'listen: ["127.0.0.1:0"]\napi: {listen: "127.0.0.1:%d"}\nstate: kept\n'
+
+
+def put(port, path, body):
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v1/{path}",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+        method="PUT",
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - http, see above
+        return json.load(response)
+
+
+def get(port, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=30) as response:
+        return json.load(response)
+
+
+def free():
+    with client(9) as sock:
+        return sock.getsockname()[1]
+
+
+def test_verdicts_and_states_survive(serve, write, webs):
+    port = free()
+    up, down, drained = webs(3)
+    config = write(API % port, example_com=zone([up, down, drained]))
+    daemon = serve(config).ready()
+    down.status = 503
+    daemon.wait_for("backend p/b1 down")
+    put(port, "backends/p/b2/state", {"state": "drain", "reason": "maintenance"})
+    until(lambda: answers(daemon) == {up.host})
+    since = get(port, "backends/p/b1")["since"]
+    assert daemon.end() == 0
+
+    for web in (down, drained):
+        web.stop()
+    daemon = serve(config).ready()
+    shown = get(port, "backends/p/b2")
+    assert (shown["state"], shown["state_reason"]) == ("drain", "maintenance")
+    assert get(port, "backends/p/b1")["since"] == since
+    assert answers(daemon) == {up.host}
+
+
+def test_the_same_answers_at_once_and_then_what_checks_say(serve, write, webs):
+    port = free()
+    up, down = webs(2)
+    config = write(API % port, example_com=zone([up, down]))
+    daemon = serve(config).ready()
+    down.stop()
+    daemon.wait_for("backend p/b1 down")
+    until(lambda: answers(daemon) == {up.host})
+    assert daemon.end() == 0
+    down.start()
+    daemon = serve(config).ready()
+    assert get(port, "backends/p/b1")["transitions"] == []
+    daemon.wait_for("backend p/b1 up")
+    until(lambda: answers(daemon) == {up.host, down.host})
