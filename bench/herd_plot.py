@@ -8,13 +8,13 @@ from xml.sax.saxutils import escape
 WIDTH: Final = 860
 HEIGHT: Final = 120
 LEFT: Final = 48
-TOP: Final = 34
+TOP: Final = 52
 MOST: Final = 3.0  # load at the top; what is above is cut off
 
 ROLE: Final = 'role="img" aria-label="Load of the busiest backend over an hour, for four laws"'
 TITLE: Final = (
-    "Load of the busiest of 8 backends; TTL 15 s, demand 60 % of capacity, 78 % from minute 20 to "
-    "40, a backend away from 30 to 40; dashed: full"
+    "Load of the busiest of 8 backends; dashed: full. TTL 15 s, reports every 10 s.",
+    "Demand 60 % of capacity, 78 % from minute 20 to 40; one backend is away from 30 to 40.",
 )
 STYLE: Final = """
 text { font: 13px system-ui, sans-serif; fill: #24292f }
@@ -34,11 +34,11 @@ def plot(runs: dict[str, list[float]]) -> str:
     """One panel a law, one above the other, all to the same scale."""
     panel = HEIGHT + 44
     height = TOP + panel * len(runs) + 24
-    box = f"0 0 {WIDTH + LEFT + 16} {height}"
+    box = f"0 0 {WIDTH + LEFT + 32} {height}"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" {ROLE}>',
         f"<style>{STYLE}</style>",
-        f'<text x="{LEFT}" y="16">{TITLE}</text>',
+        *(f'<text x="{LEFT}" y="{16 + 18 * at}">{line}</text>' for at, line in enumerate(TITLE)),
     ]
     for row, (name, loads) in enumerate(runs.items()):
         top = TOP + row * panel + 18
