@@ -47,6 +47,9 @@ MAX_GRACE: Final = 15.0
 """Seconds that the first round of checks may hold back the first answer, however long its checks
 may take."""
 
+PROCESS_START: Final = 5.0
+"""Seconds that processes which probe may take to start, on a machine that is busy."""
+
 RESERVED_FILES: Final = 600
 """Files that TCP clients leave alone: the probes in flight (400), sockets, zones, logs."""
 
@@ -209,7 +212,9 @@ class Server:
         backends = list(backends)
         self._watch(config, backends)
         timeouts = [check.timeout for backend in backends for check in leaves(backend.check)]
-        await self.monitor.first_round(min(max(timeouts, default=0.0) + 0.5, MAX_GRACE))
+        start = PROCESS_START if config.health.processes > 1 and not self._tasks else 0.0
+        grace = max(timeouts, default=0.0) + 0.5 + start
+        await self.monitor.first_round(min(grace, MAX_GRACE))
 
     async def _relocate(self, atlas: Atlas) -> None:
         await self._publisher.relocate(atlas)

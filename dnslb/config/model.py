@@ -130,8 +130,8 @@ class MaxDown(NamedTuple):
     within: float = 60.0  # seconds
 
     def of(self, backends: int) -> int:
-        """How many of so many."""
-        return self.most if isinstance(self.most, int) else int(self.most * backends)
+        """How many of so many; of a part at least one."""
+        return self.most if isinstance(self.most, int) else max(1, int(self.most * backends))
 
 
 class Spill(NamedTuple):

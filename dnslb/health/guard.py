@@ -11,14 +11,18 @@ Arithmetic without a clock: every fall comes with its time.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
-    from dnslb.config.model import BackendId
+    from dnslb.config.model import BackendId, Pool
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "Guards", "PoolKey"]
+
+PoolKey = tuple[str, str]
+"""A zone's origin and a pool's name."""
 
 
 class Guard:
@@ -62,3 +66,66 @@ class Guard:
         # what is let go now is no news, and must not freeze the pool again
         self._fallen |= dict.fromkeys(held, float("-inf"))
         return held
+
+
+class Guards:
+    """The guards of all pools that have a `max_down`; other pools let everything fall."""
+
+    def __init__(self) -> None:
+        self._guards: dict[PoolKey, Guard] = {}
+
+    def configure(self, pools: Mapping[PoolKey, Pool], checked: Collection[BackendId]) -> None:
+        """Guard `pools`, of which the backends `checked` have a check.
+
+        A guard whose bound did not change keeps what it knows.
+        """
+        sizes = Counter((name.zone, name.pool) for name in checked)
+        guards = {}
+        for key, pool in pools.items():
+            if pool.max_down is not None and sizes[key]:
+                new = Guard(pool.max_down.of(sizes[key]), pool.max_down.within)
+                old = self._guards.get(key)
+                same = old and (old.limit, old.within) == (new.limit, new.within)
+                guards[key] = old if old and same else new
+                guards[key].keep(checked)
+        self._guards = guards
+
+    def fall(self, backend: BackendId, at: float) -> bool:
+        """Whether `backend`, whose checks failed at the time `at`, goes down."""
+        guard = self._of(backend)
+        return guard is None or guard.fall(backend, at)
+
+    def rise(self, backend: BackendId) -> None:
+        """Note that the checks of `backend` pass."""
+        if guard := self._of(backend):
+            guard.rise(backend)
+
+    def holds(self, backend: BackendId) -> bool:
+        """Whether `backend` is held up."""
+        guard = self._of(backend)
+        return guard is not None and backend in guard.held
+
+    def frozen(self, backend: BackendId) -> bool:
+        """Whether the pool of `backend` is frozen."""
+        guard = self._of(backend)
+        return guard is not None and guard.frozen
+
+    def limit(self, backend: BackendId) -> int:
+        """How many of the pool of `backend` may go down within its window; 0 without a guard."""
+        guard = self._of(backend)
+        return guard.limit if guard else 0
+
+    def all_frozen(self) -> dict[PoolKey, frozenset[BackendId]]:
+        """The pools that are frozen, with what is held up."""
+        return {key: frozenset(one.held) for key, one in self._guards.items() if one.frozen}
+
+    def thaw(self, pool: PoolKey) -> frozenset[BackendId]:
+        """Let go of everything that `pool` holds up; returns it.
+
+        Raises:
+            KeyError: the pool has no guard.
+        """
+        return self._guards[pool].thaw()
+
+    def _of(self, backend: BackendId) -> Guard | None:
+        return self._guards.get((backend.zone, backend.pool))

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dnslb.health.canary import Canaries
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.checks.push import PushCheck
-from dnslb.health.guard import Guard
+from dnslb.health.guard import Guards, PoolKey
 from dnslb.health.history import History
 from dnslb.health.operators import Operators, Wish
 from dnslb.health.probe import probe_once
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
     from dnslb.health.lateness import Lateness
 
 __all__ = ["Monitor"]
-
-PoolKey = tuple[str, str]
-"""A zone's origin and a pool's name."""
 
 NO_TTLS: Final[Mapping[BackendId, float]] = MappingProxyType({})
 
@@ -85,7 +82,7 @@ class Monitor:
         self._clock = clock
         self._timers: Timers[BackendId | ProbeKey] = Timers(clock, later)
         self._canaries = Canaries(probe_once, self._on_isolation)
-        self._guards: dict[PoolKey, Guard] = {}
+        self._guards = Guards()
         self._operators = Operators()
         self._histories: dict[ProbeKey, History] = {}
         self._watched: dict[BackendId, Watched] = {}
@@ -125,7 +122,7 @@ class Monitor:
                 sharers.setdefault(key, []).append(item)
                 histories[key].ttl = max(one.ttl for one in sharers[key])
         now = self._clock()
-        self._set_guards(by_name, watched)
+        self._guards.configure(by_name, [name for name, item in watched.items() if item.keys])
         self._standings = {
             name: self._stands(item, histories, now) for name, item in watched.items()
         }
@@ -256,7 +253,7 @@ class Monitor:
 
     def frozen(self) -> Mapping[PoolKey, frozenset[BackendId]]:
         """The pools that are frozen, with the backends that are held up."""
-        return {key: frozenset(one.held) for key, one in self._guards.items() if one.frozen}
+        return self._guards.all_frozen()
 
     def thaw(self, zone: str, pool: str) -> frozenset[BackendId]:
         """Let the backends that a frozen pool holds up go down; returns them.
@@ -264,7 +261,7 @@ class Monitor:
         Raises:
             KeyError: the pool has no `max_down`.
         """
-        held = self._guards[zone, pool].thaw()
+        held = self._guards.thaw((zone, pool))
         log.warning("pool %s thawed by the operator: %d backends go down", pool, len(held))
         self._refresh(held)
         return held
@@ -334,8 +331,7 @@ class Monitor:
         before = self._standings.get(name) or (recall_standing(saved) if saved else None)
         if before is None:
             return item.standing(histories, wanted, now)
-        guard = self._guards.get((name.zone, name.pool))
-        if self.isolated or (guard is not None and name in guard.held):
+        if self.isolated or self._guards.holds(name):
             return replace(before, state=wanted)
         judged = item.standing(histories, wanted, now)
         return judged if judged is ALWAYS_UP else replace(judged, since=before.since)
@@ -442,33 +438,16 @@ class Monitor:
     def _is_held(self, item: Watched, before: Standing, judged: Standing) -> bool:
         """Whether the guard of its pool holds up what has fallen."""
         name = item.backend.id
-        guard = self._guards.get((name.zone, name.pool))
-        if guard is None:
-            return False
         if not judged.down:
-            guard.rise(name)
+            self._guards.rise(name)
         elif judged.down - before.down:
-            frozen = guard.frozen
-            if not guard.fall(name, self._clock()):
+            frozen = self._guards.frozen(name)
+            if not self._guards.fall(name, self._clock()):
                 if not before.held:
-                    tell_frozen(name, guard.limit, judged.reason, first=not frozen)
+                    limit = self._guards.limit(name)
+                    tell_frozen(name, limit, judged.reason, first=not frozen)
                 return True
         return False
-
-    def _set_guards(
-        self, pools: Mapping[PoolKey, Pool], watched: Mapping[BackendId, Watched]
-    ) -> None:
-        """Make the guards of `pools`; one whose bound did not change keeps what it knows."""
-        sizes = Counter((name.zone, name.pool) for name, item in watched.items() if item.keys)
-        guards = {}
-        for key, pool in pools.items():
-            if pool.max_down is not None and sizes[key]:
-                guard = Guard(pool.max_down.of(sizes[key]), pool.max_down.within)
-                old = self._guards.get(key)
-                same = old and (old.limit, old.within) == (guard.limit, guard.within)
-                guards[key] = old if old and same else guard
-                guards[key].keep(watched)
-        self._guards = guards
 
     def _set_timer(self, name: BackendId) -> None:
         """Have `name` looked at again when time alone changes something."""
