@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from dnslb.own import find_class
 from dnslb.policy.strategies.all import All
 from dnslb.policy.strategies.base import Candidate, Choice, Strategy
 from dnslb.policy.strategies.failover import Failover
@@ -50,29 +50,18 @@ def find(name: str) -> Strategy:
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
-    module_name, colon, class_name = name.partition(":")
-    if not colon:
+    if ":" not in name:
         raise LookupError(
             f"unknown strategy {name!r}; there are {', '.join(NAMES)}, "
             "or your own as package.module:Class"
         )
-    try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # the operator's module may fail in any way
-        reason = f"{type(error).__name__}: {error}"
-        raise LookupError(f"strategy {name!r}: cannot import {module_name}: {reason}") from error
-    found = getattr(module, class_name, None)
-    if found is None:
-        raise LookupError(f"strategy {name!r}: {module_name} has no {class_name}")
-    if not (isinstance(found, type) and issubclass(found, Strategy)):
-        raise LookupError(
-            f"strategy {name!r}: {class_name} is no subclass of dnslb.policy.strategies.Strategy"
-        )
+    base = "dnslb.policy.strategies.Strategy"
+    found = find_class("strategy", name, Strategy, base)  # type: ignore[type-abstract]
     try:
         strategy: Strategy = found()
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise LookupError(f"strategy {name!r}: cannot make a {class_name}: {reason}") from error
+        raise LookupError(f"strategy {name!r}: cannot make a {found.__name__}: {reason}") from error
     if not isinstance(getattr(strategy, "name", None), str):
-        raise LookupError(f"strategy {name!r}: {class_name} has no `name`")
+        raise LookupError(f"strategy {name!r}: {found.__name__} has no `name`")
     return strategy
