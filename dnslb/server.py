@@ -114,13 +114,16 @@ class Server:
             PlanError: a strategy failed, or a plan is beyond the engine's bounds.
             ListenError: the address of `api` cannot be had.
         """
-        if self.config.api is not None:
-            self._site = Site(self.config.api, self)
-            self.api = await self._site.start()
         self._engine.start()
         if saved := await asyncio.to_thread(self._keeper.load):
             self.monitor.restore(saved)
-        await self._check(self.config, self.config.backends())
+        backends = list(self.config.backends())
+        self._watch(self.config, backends)
+        if self.config.api is not None:
+            # not before: whoever asks it, asks about backends that are watched
+            self._site = Site(self.config.api, self)
+            self.api = await self._site.start()
+        await self._first_round(backends)
         await self._publisher.replace(self.config)
         limits = LimitLog(self._engine.limited)
         self._tasks = [
@@ -211,8 +214,12 @@ class Server:
         """Watch `backends`, and wait until each has had a result."""
         backends = list(backends)
         self._watch(config, backends)
+        await self._first_round(backends)
+
+    async def _first_round(self, backends: Iterable[Backend]) -> None:
+        """Wait until each of `backends` has had a result, within reason."""
         timeouts = [check.timeout for backend in backends for check in leaves(backend.check)]
-        start = PROCESS_START if config.health.processes > 1 and not self._tasks else 0.0
+        start = PROCESS_START if self.config.health.processes > 1 and not self._tasks else 0.0
         grace = max(timeouts, default=0.0) + 0.5 + start
         await self.monitor.first_round(min(grace, MAX_GRACE))
 
@@ -222,7 +229,7 @@ class Server:
 
     def _on_change(self, backends: frozenset[BackendId]) -> None:
         self._publisher.changed(backends)
-        self._keeper.changed()
+        self._keeper.see((name, self.monitor.standing(name)) for name in backends)
 
 
 def _ttls(config: Config) -> dict[BackendId, float]:

@@ -100,6 +100,11 @@ class Guards:
         if guard := self._of(backend):
             guard.rise(backend)
 
+    def hold(self, backend: BackendId) -> None:
+        """Hold `backend` up, which freezes its pool, if that has a guard."""
+        if guard := self._of(backend):
+            guard.held.add(backend)
+
     def holds(self, backend: BackendId) -> bool:
         """Whether `backend` is held up."""
         guard = self._of(backend)

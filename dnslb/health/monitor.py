@@ -149,16 +149,19 @@ class Monitor:
         self._announce(watched)
 
     def saved(self) -> Saved:
-        """What is to survive a restart."""
+        """What is to survive a restart. May be called in another thread."""
         now = self._clock()
+        # a reload replaces these, and changes none
+        watched, standings = self._watched, self._standings
         probes = {
             fingerprint(key): saved
             for key, history in self._histories.items()
             if (saved := save_history(history, now))
         }
         backends = {
-            name: save_backend(item, self._standings[name], self._operators.of(name), now)
-            for name, item in self._watched.items()
+            name: save_backend(item, standings[name], self._operators.of(name), now)
+            for name, item in watched.items()
+            if name in standings
         }
         return Saved(time.time(), probes, backends)
 
@@ -317,8 +320,11 @@ class Monitor:
             item.keep(old)
         elif saved := self._recalled.backends.get(backend.id):
             item = Watched(backend, Before(backend, recall_standing(saved)), slow_start)
+            now = self._clock()
             if saved.returned is not None:
-                item.returned = monotonic(saved.returned, self._clock())
+                item.returned = monotonic(saved.returned, now)
+            if saved.pushed is not None:
+                item.pushed = Pushed(saved.pushed[0], now, monotonic(saved.pushed[1], now))
         else:
             item = Watched(backend, None, slow_start)
         return item
@@ -331,6 +337,8 @@ class Monitor:
         before = self._standings.get(name) or (recall_standing(saved) if saved else None)
         if before is None:
             return item.standing(histories, wanted, now)
+        if before.held and name not in self._watched:
+            self._guards.hold(name)  # as before the restart
         if self.isolated or self._guards.holds(name):
             return replace(before, state=wanted)
         judged = item.standing(histories, wanted, now)

@@ -58,6 +58,7 @@ def recall_history(history: History, saved: SavedProbe, saved_at: float, now: fl
 
 def save_backend(item: Watched, standing: Standing, wish: Wish, now: float) -> SavedBackend:
     """What is kept of a backend."""
+    pushed = item.pushed if item.pushed and item.pushed.until > now else None
     return SavedBackend(
         down=tuple(sorted(family.value for family in standing.down)),
         reason=standing.reason,
@@ -68,6 +69,8 @@ def save_backend(item: Watched, standing: Standing, wish: Wish, now: float) -> S
         state=wish.state,
         state_reason=wish.reason,
         until=wish.until,
+        held=standing.held,
+        pushed=(pushed.load, wall(pushed.until, now)) if pushed else None,
     )
 
 
@@ -80,5 +83,6 @@ def recall_standing(saved: SavedBackend) -> Standing:
         latency=saved.latency,
         state=saved.state,
         reason=saved.reason,
+        held=saved.held,
         since=saved.since,
     )

@@ -1,7 +1,8 @@
 """What survives a restart: verdicts with their age, and what the operator set.
 
-    standings change ─▶ Keeper.changed() ─▶ state/health.json, at most once a second
-    start            ─▶ Keeper.load()    ─▶ Monitor.restore()
+    a verdict or a wish changes ─▶ state/health.json, at most once a second
+    a load moves, time passes   ─▶ the same, once a minute
+    start                       ─▶ Keeper.load() ─▶ Monitor.restore()
 
 The file is replaced whole: written beside, synced, renamed. A disk that is full, or a folder that
 cannot be written, is told once and tried again; it never stands in the way of answering.
@@ -10,26 +11,31 @@ cannot be written, is told once and tried again; it never stands in the way of a
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import fcntl
+import hashlib
 import json
 import logging
 import os
 import time
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from dnslb.config.model import BackendId
 from dnslb.health.checks.base import HoldDown, Outcome
-from dnslb.health.standing import OperatorState
+from dnslb.health.standing import ALWAYS_UP, OperatorState, turned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from dnslb.health.checks.base import Check
     from dnslb.health.scheduler import ProbeKey
+    from dnslb.health.standing import Standing
 
 __all__ = ["Keeper", "Saved", "SavedBackend", "SavedProbe", "fingerprint"]
 
@@ -37,6 +43,13 @@ VERSION: Final = 1
 
 PAUSE: Final = 1.0
 """Seconds between two writes."""
+
+EVERY: Final = 60.0
+"""Seconds after which it is written in any case: loads move all the time, and a state whose time is
+known to be recent goes on as if nothing had happened."""
+
+SHARE: Final = 0.05
+"""The part of the time that writing may take, however many backends there are."""
 
 BACK_OFF: Final = 60.0
 """Seconds until a write that failed is tried again, at the most."""
@@ -82,6 +95,8 @@ class SavedBackend:
     state: OperatorState = OperatorState.AUTO
     state_reason: str = ""
     until: Time | None = None
+    held: bool = False  # whether it was up since its pool was frozen
+    pushed: tuple[Load, Time] | None = None  # the load that was told, and until when it counts
     gone: Time | None = None  # since when it is not in the configuration
 
 
@@ -126,18 +141,33 @@ _ADAPTER: Final = TypeAdapter(_File)
 
 
 def fingerprint(key: ProbeKey) -> str:
-    """A probe's name in the file: its type, what differs from the type's defaults, its address.
+    """A probe's name in the file: its type, its address, and a hash of what its check says.
 
-    Fields that a later version adds change nothing, as long as their defaults mean the same.
+    What says the same as the type's defaults does not count, so fields that a later version adds
+    change nothing. It is hashed since it may hold passwords.
     """
-    check = key.check
-    given = {
-        one.name: getattr(check, one.name)
-        for one in fields(check)
-        if one.repr and (one.default is MISSING or getattr(check, one.name) != one.default)
+    kind = type(key.check)
+    own = "" if kind.__module__.startswith("dnslb.") else f"{kind.__module__}:"
+    return f"{own}{kind.__qualname__} {key.address} {_digest(key.check)}"
+
+
+@lru_cache(maxsize=1024)
+def _digest(check: Check) -> str:
+    text = json.dumps(_given(check), sort_keys=True, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _given(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that differ from their defaults."""
+    return {
+        one.name: getattr(value, one.name)
+        for one in fields(value)
+        if one.repr and getattr(value, one.name) != _default(one)
     }
-    kind = f"{type(check).__module__}:{type(check).__qualname__}"
-    return json.dumps([kind, key.address, given], sort_keys=True, default=_plain)
+
+
+def _default(one: dataclasses.Field[Any]) -> Any:
+    return one.default if one.default_factory is MISSING else one.default_factory()
 
 
 def _plain(value: Any) -> Any:
@@ -147,12 +177,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, HoldDown):
         return list(value)
     if hasattr(value, "__dataclass_fields__"):
-        return {one.name: getattr(value, one.name) for one in fields(value)}
+        return _given(value)
     return repr(value)
 
 
 class Keeper:
-    """Keeps the state in `folder`, as `saved` tells it."""
+    """Keeps the state in `folder`, as `saved` tells it; that is called in a thread of its own."""
 
     def __init__(self, folder: Path, saved: Callable[[], Saved]) -> None:
         self._file = folder / "health.json"
@@ -162,6 +192,7 @@ class Keeper:
         self._wake = asyncio.Event()
         self._lock: int | None = None
         self._failing = False
+        self._standings: dict[BackendId, Standing] = {}
 
     def load(self) -> Saved | None:
         """What was kept; None when there is nothing that can be used, which is told.
@@ -200,14 +231,23 @@ class Keeper:
         """Have the state written soon."""
         self._wake.set()
 
+    def see(self, standings: Iterable[tuple[BackendId, Standing]]) -> None:
+        """Have the state written soon if one of these is another than before, but for its load."""
+        for name, standing in standings:
+            if turned(self._standings.get(name, ALWAYS_UP), standing):
+                self._wake.set()
+            self._standings[name] = standing
+
     async def run(self) -> None:
-        """Write what `changed` reports, until cancelled."""
+        """Write what changes, until cancelled."""
         pause = PAUSE
         while self._lock is not None:
-            await self._wake.wait()
+            with suppress(asyncio.TimeoutError, TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), EVERY)
             self._wake.clear()
-            if await asyncio.to_thread(self._write, self._next()):
-                pause = PAUSE
+            started = time.monotonic()
+            if await asyncio.to_thread(self._save):
+                pause = max(PAUSE, (time.monotonic() - started) / SHARE)
             else:
                 pause = min(2 * pause, BACK_OFF)
                 self._wake.set()
@@ -216,9 +256,13 @@ class Keeper:
     def close(self) -> None:
         """Write once more, and let go of the folder."""
         if self._lock is not None:
-            self._write(self._next())
+            self._save()
             os.close(self._lock)
             self._lock = None
+
+    def _save(self) -> bool:
+        # to collect it all takes as long as to write it, and probes are waiting
+        return self._write(self._next())
 
     def _next(self) -> Saved:
         self._known = self._saved().with_gone(self._known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import resource
 import time
 from dataclasses import replace
@@ -16,14 +17,24 @@ from hypothesis import strategies as st
 from test_judgement import pool, watch
 from test_monitor import V4, Stage, play, scene
 
-from dnslb.config.model import BackendId, Family
+from dnslb.config.model import BackendId, Family, MaxDown
 from dnslb.health.checks.base import HoldDown, Outcome
 from dnslb.health.checks.http import HttpCheck
 from dnslb.health.checks.tls import Tls
+from dnslb.health.checks.tls_handshake import TlsCheck
 from dnslb.health.load import LoadSource
 from dnslb.health.scheduler import ProbeKey
-from dnslb.health.standing import OperatorState
-from dnslb.health.store import Keeper, Saved, SavedBackend, SavedProbe, fingerprint
+from dnslb.health.standing import OperatorState, Standing
+from dnslb.health.store import (
+    Keeper,
+    Saved,
+    SavedBackend,
+    SavedProbe,
+    _digest,
+    _given,
+    _plain,
+    fingerprint,
+)
 
 TIMES = st.floats(0, 2e9)
 LOADS = st.none() | st.floats(0, 10)
@@ -46,6 +57,8 @@ BACKENDS = st.builds(
     load=LOADS,
     state=st.sampled_from(OperatorState),
     until=st.none() | TIMES,
+    held=st.booleans(),
+    pushed=st.none() | st.tuples(st.floats(0, 10), TIMES),
 )
 NAMES = st.builds(BackendId, *[st.text(min_size=1, max_size=5)] * 3)
 SAVED = st.builds(
@@ -155,6 +168,21 @@ def test_what_changes_is_written_soon(tmp_path):
     asyncio.run(run())
 
 
+def test_loads_alone_wait(tmp_path):
+    keeper = Keeper(tmp_path, lambda: Saved(5.0))
+    name = BackendId("z.", "p", "a")
+    for standing, soon in (
+        (Standing(load=0.5, latency=3.0), False),
+        (Standing(load=0.9), False),
+        (Standing(down=frozenset(Family)), True),
+        (Standing(down=frozenset(Family), load=0.2), False),
+        (Standing(state=OperatorState.DRAIN), True),
+    ):
+        keeper._wake.clear()
+        keeper.see([(name, standing)])
+        assert keeper._wake.is_set() is soon
+
+
 def test_backends_that_are_gone_are_kept_for_a_day():
     name, other = BackendId("z.", "p", "a"), BackendId("z.", "p", "b")
     old = Saved(0.0, {}, {name: SavedBackend(reason="x"), other: SavedBackend()})
@@ -165,18 +193,24 @@ def test_backends_that_are_gone_are_kept_for_a_day():
     assert name not in Saved(87_000.0).with_gone(new).backends
 
 
-def test_a_probes_name_says_what_is_not_usual():
-    key = ProbeKey(HttpCheck(path="/x", tls=Tls(min_days=7.0), port=8443), "192.0.2.1")
-    kind, address, given_ = json.loads(fingerprint(key))
-    assert kind == "dnslb.health.checks.http:HttpCheck"
-    assert address == "192.0.2.1"
-    assert sorted(given_) == ["path", "port", "tls"]
-    same = ProbeKey(
-        HttpCheck(path="/x", tls=Tls(min_days=7.0), port=8443, timeout=3.0), "192.0.2.1"
-    )
-    assert fingerprint(same) == fingerprint(key)
-    other = replace(key.check, hold_down=HoldDown(1.0), load=LoadSource(kind="orca"))
-    assert fingerprint(ProbeKey(other, "192.0.2.1")) != fingerprint(key)
+def test_a_probes_name_outlives_versions_and_tells_no_secrets():
+    check = HttpCheck(path="/x", tls=Tls(min_days=7.0), port=8443, headers=(("a", "secret"),))
+    name = fingerprint(ProbeKey(check, "192.0.2.1"))
+    assert re.fullmatch(r"HttpCheck 192\.0\.2\.1 [0-9a-f]{16}", name)
+    assert fingerprint(ProbeKey(replace(check, timeout=3.0), "192.0.2.1")) == name
+    # what a field that does not exist yet would say by default is the same as not to say it
+    assert _given(check) == {
+        "headers": (("a", "secret"),), "path": "/x", "port": 8443, "tls": Tls(min_days=7.0)
+    }  # fmt: skip
+    assert json.loads(json.dumps(_given(check), default=_plain))["tls"] == {"min_days": 7.0}
+    for other in (
+        replace(check, hold_down=HoldDown(1.0)),
+        replace(check, load=LoadSource(kind="orca")),
+        replace(check, tls=Tls()),
+        replace(check, headers=(("a", "other"),)),
+    ):
+        assert fingerprint(ProbeKey(other, "192.0.2.1")) != name
+    assert _digest(TlsCheck(port=1)) == _digest(TlsCheck(port=1, tls=Tls()))
 
 
 class Again:
@@ -270,6 +304,36 @@ async def test_load_latency_and_slow_start_survive(stage):
         second.monitor.configure([backend], [pool(slow_start=100.0)])
         after = second.standing()
         assert (after.load, after.latency, after.weight) == (0.4, before.latency, 0.1)
+
+
+@scene
+async def test_a_load_that_was_told_survives(stage):
+    told, silent = replace(stage.backend(), check=None), stage.backend("b", "192.0.2.2")
+    await watch(stage, [told, silent])
+    stage.monitor.push_load(told.id, 0.5, 60.0)
+    stage.monitor.push_load(silent.id, 0.7, 60.0)
+    async with Again(stage) as second:
+        second.monitor.configure([told, silent])
+        assert (second.standing().load, second.standing("b").load) == (0.5, 0.7)
+        second.time.advance(61)
+        assert second.standing().load is None
+
+
+@scene
+async def test_a_frozen_pool_stays_frozen(stage):
+    backends = [stage.backend("a", V4, fall=1), stage.backend("b", "192.0.2.2", fall=1)]
+    pools = [pool(max_down=MaxDown(1))]
+    await watch(stage, backends, pools)
+    stage.there.results["192.0.2.2"] = REFUSED
+    await stage.results(REFUSED)
+    (held,) = stage.monitor.frozen()["example.com.", "p"]
+    async with Again(stage) as second:
+        stage.there.stuck.add("192.0.2.2")
+        second.monitor.configure(backends, pools)
+        assert second.monitor.frozen() == stage.monitor.frozen()
+        assert (second.standing(held.name).held, second.standing(held.name).down) == (True, set())
+        assert second.monitor.thaw("example.com.", "p") == {held}
+        assert second.standing(held.name).down == {Family.IPV4}
 
 
 @scene
