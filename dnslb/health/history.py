@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from dnslb.health.checks.base import AgentMode, Outcome
+from dnslb.health.checks.push import PushCheck
 from dnslb.health.damping import damped
 from dnslb.health.state import UNKNOWN, State, delay, step
 
@@ -63,6 +64,8 @@ class History:
         """When the load that was last reported no longer counts."""
         source = self.check.load
         age = source.max_age if source else None
+        if isinstance(self.check, PushCheck):
+            age = self.check.deadline  # the next one comes with the next heartbeat
         return self.load_at + (LOAD_LASTS * self.check.interval if age is None else age)
 
     @property

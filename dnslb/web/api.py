@@ -13,6 +13,7 @@ Names of one pool in several zones are told apart by `?zone=`.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -21,7 +22,7 @@ from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from dnslb.config.model import BackendId
@@ -32,12 +33,12 @@ from dnslb.health.load import MAX_LOAD
 from dnslb.health.standing import OperatorState
 from dnslb.policy.explain import explain
 from dnslb.web.errors import ApiError
-from dnslb.web.show import show_backend, show_explanation
+from dnslb.web.show import backends_as_json, show_backend, show_explanation
 from dnslb.zone.names import from_text
 from dnslb.zone.types import type_number
 
 if TYPE_CHECKING:
-    from dnslb.config.model import Address, Backend
+    from dnslb.config.model import Address, Backend, Config
     from dnslb.server import Server
 
 __all__ = ["PREFIX", "Rest"]
@@ -46,9 +47,20 @@ PREFIX: Final = "/api/v1"
 
 log = logging.getLogger("dnslb.api")
 
+MAX_UNTIL: Final = 3650 * 86_400.0
+"""Seconds from now that an operator's state may end in; what is to stay longer has no end."""
+
 B = TypeVar("B", bound="_Body")
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise PydanticCustomError("text", "must be one line of printable text")
+    return text
+
+
 Load = Annotated[float, Field(ge=0, le=MAX_LOAD, allow_inf_nan=False)]
-Words = Annotated[str, Field(max_length=200)]
+Words = Annotated[str, Field(max_length=200), AfterValidator(_printable)]  # they come into logs
 
 
 class _Body(BaseModel):
@@ -83,6 +95,7 @@ class Rest:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._names = _Names(server.config)
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Add the routes."""
@@ -116,13 +129,14 @@ class Rest:
 
     async def _get_backends(self, request: web.Request) -> web.Response:
         zone = request.query.get("zone")
-        monitor = self._server.monitor
         shown = [
-            show_backend(monitor, backend)
+            backend
             for backend in self._server.config.backends()
             if zone is None or backend.id.zone == _absolute(zone)
         ]
-        return web.json_response({"backends": shown})
+        # ten thousand take seconds, for which no probe should wait
+        text = await asyncio.to_thread(backends_as_json, self._server.monitor, shown)
+        return web.json_response(text=text)
 
     async def _get_backend(self, request: web.Request) -> web.Response:
         backend = self._backend(request)
@@ -133,6 +147,8 @@ class Rest:
         body = await _body(request, StateBody)
         until = None if body.until is None else _until(body.until)
         state = OperatorState(body.state)
+        if state is OperatorState.AUTO and until is not None:
+            raise ApiError(400, "body", "until: auto has no end")
         before = self._server.monitor.wish(backend.id)
         self._server.monitor.set_state(backend.id, state, body.reason, until)
         self._server.keep()
@@ -188,8 +204,11 @@ class Rest:
         if rtype is None:
             raise ApiError(400, "type", f"{query['type']!r} is no record type")
         server = self._server
-        explanation = explain(
-            server.config, name, rtype, server.monitor.standings(), _client(query.get("client"))
+        client = _client(query.get("client"))
+        standings = dict(server.monitor.standings())
+        # compiling a large pool takes long
+        explanation = await asyncio.to_thread(
+            explain, server.config, name, rtype, standings, client
         )
         return web.json_response(show_explanation(explanation))
 
@@ -197,18 +216,29 @@ class Rest:
         """The backend that a request is about."""
         pool, name = request.match_info["pool"], request.match_info["name"]
         wanted = request.query.get("zone")
+        if self._names.config is not self._server.config:
+            self._names = _Names(self._server.config)
         found = [
             backend
-            for backend in self._server.config.backends()
-            if (backend.id.pool, backend.id.name) == (pool, name)
-            and (wanted is None or backend.id.zone == _absolute(wanted))
+            for backend in self._names.backends.get((pool, name), ())
+            if wanted is None or backend.id.zone == _absolute(wanted)
         ]
         if not found:
-            known = sorted({str(backend.id) for backend in self._server.config.backends()})
+            known = sorted({"/".join(key) for key in self._names.backends})
             raise ApiError(404, "unknown-backend", unknown("backend", f"{pool}/{name}", known))
         if len(found) > 1:
             raise _ambiguous(str(BackendId("", pool, name)), [one.id.zone for one in found])
         return found[0]
+
+
+class _Names:
+    """The backends of a configuration by pool and name: reports come by the thousand."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.backends: dict[tuple[str, str], list[Backend]] = {}
+        for backend in config.backends():
+            self.backends.setdefault((backend.id.pool, backend.id.name), []).append(backend)
 
 
 def _ambiguous(what: str, zones: list[str]) -> ApiError:
@@ -223,7 +253,7 @@ def _absolute(zone: str) -> str:
 
 async def _body(request: web.Request, kind: type[B]) -> B:
     try:
-        return kind.model_validate(json.loads(await request.text()))
+        return kind.model_validate(json.loads(await request.read() or b"{}"))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "body"
@@ -234,10 +264,21 @@ async def _body(request: web.Request, kind: type[B]) -> B:
 
 def _until(text: str) -> float:
     """A time in seconds since 1970, from ISO 8601 with its offset or from a duration."""
+    now = time.time()
     try:
-        return time.time() + duration(text)
+        at = now + duration(text)
     except PydanticCustomError:
-        pass
+        at = _moment(text)
+    if at <= now:
+        raise ApiError(400, "body", "until: is over already")
+    if at > now + MAX_UNTIL:
+        raise ApiError(
+            400, "body", "until: is more than ten years away; without it there is no end"
+        )
+    return at
+
+
+def _moment(text: str) -> float:
     try:
         at = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
@@ -246,8 +287,6 @@ def _until(text: str) -> float:
         raise ApiError(
             400, "body", "until: must be a duration such as 10m, or as 2026-01-31T12:00:00+00:00"
         )
-    if at.timestamp() <= time.time():
-        raise ApiError(400, "body", "until: is over already")
     return at.timestamp()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from dnslb.config.model import Backend
+    from dnslb.health.history import History
     from dnslb.server import Server
 
 __all__ = ["exposition"]
 
 
 def exposition(server: Server) -> bytes:
-    """The metrics of `server` now, in Prometheus's text format."""
+    """The metrics of `server` now, in Prometheus's text format. May be called in another thread."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Reading(lambda: _metrics(server)))
     return generate_latest(registry)
@@ -88,7 +91,7 @@ def _checks(server: Server) -> Iterator[Metric]:
     results = CounterMetricFamily("dnslb_check_results", "Results of probes.", labels=("result",))
     for word, count in server.monitor.results().items():
         results.add_metric((word,), count)
-    labels = ("check", "backend")
+    labels = ("check", "backend", "zone")
     took = SummaryMetricFamily("dnslb_check_duration_seconds", "What probes took.", labels=labels)
     expires = GaugeMetricFamily(
         "dnslb_check_certificate_expiry_seconds",
@@ -96,13 +99,13 @@ def _checks(server: Server) -> Iterator[Metric]:
         labels=labels,
     )
     for backend in server.config.backends():
-        if backend.check is None:
-            continue
-        for key, history in server.monitor.histories(backend.id).items():
-            values = (str(key), str(backend.id))
-            took.add_metric(values, history.count, history.seconds)
-            if history.expires is not None:
-                expires.add_metric(values, history.expires)
+        for values, probes in _probes(server, backend):
+            took.add_metric(
+                values, sum(one.count for one in probes), sum(one.seconds for one in probes)
+            )
+            ends = [one.expires for one in probes if one.expires is not None]
+            if ends:
+                expires.add_metric(values, min(ends))
     yield from (results, took, expires)
     late = server.monitor.lateness
     buckets = [*((str(bound), count) for bound, count in late.cumulative()), ("+Inf", late.count)]
@@ -112,6 +115,19 @@ def _checks(server: Server) -> Iterator[Metric]:
         buckets=buckets,
         sum_value=late.total,
     )
+
+
+def _probes(
+    server: Server, backend: Backend
+) -> Iterator[tuple[tuple[str, str, str], list[History]]]:
+    """The probes of a backend by their labels, which two checks of one place share."""
+    found: dict[str, list[History]] = {}
+    if backend.check is not None:
+        with suppress(KeyError):  # a reload has taken it away meanwhile
+            for key, history in server.monitor.histories(backend.id).items():
+                found.setdefault(str(key), []).append(history)
+    for check, histories in found.items():
+        yield (check, str(backend.id), backend.id.zone), histories
 
 
 def _pools(server: Server) -> Iterator[Metric]:

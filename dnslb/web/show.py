@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -13,15 +15,26 @@ from dnslb.health.checks.push import PushCheck
 from dnslb.health.store import wall
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dnslb.config.model import Backend
     from dnslb.health.history import History
     from dnslb.health.monitor import Monitor
     from dnslb.health.scheduler import ProbeKey
     from dnslb.policy.explain import Explanation
 
-__all__ = ["show_backend", "show_explanation", "stamp"]
+__all__ = ["backends_as_json", "show_backend", "show_explanation", "stamp"]
 
 _WORDS = {Family.IPV4: "ipv4", Family.IPV6: "ipv6"}
+
+
+def backends_as_json(monitor: Monitor, backends: Iterable[Backend]) -> str:
+    """Those of `backends` that are watched. May be called in another thread."""
+    shown = []
+    for backend in backends:
+        with suppress(KeyError):  # a reload has taken it away meanwhile
+            shown.append(show_backend(monitor, backend))
+    return json.dumps({"backends": shown})
 
 
 def show_backend(monitor: Monitor, backend: Backend) -> dict[str, Any]:

@@ -10,6 +10,9 @@ import aiohttp
 import pytest
 
 from dnslb.config.load import load
+from dnslb.health.checks.base import Outcome, Result
+from dnslb.health.checks.push import PushCheck
+from dnslb.health.history import History
 from dnslb.server import Server
 
 TOKEN = "secret"
@@ -33,10 +36,10 @@ services:
 
 
 @asynccontextmanager
-async def serving(folder, more="", zones=("example.com",), token=""):
+async def serving(folder, more="", zones=("example.com",), token="", services=""):
     (folder / "zones").mkdir()
     for name in zones:
-        (folder / "zones" / f"{name}.yaml").write_text(ZONE)
+        (folder / "zones" / f"{name}.yaml").write_text(ZONE + services)
     if token:
         (folder / "token").write_text(f"{token}\n")
         more += ", token_file: token"
@@ -48,14 +51,14 @@ async def serving(folder, more="", zones=("example.com",), token=""):
     try:
         await server.start()
         async with aiohttp.ClientSession(f"http://127.0.0.1:{server.api.port}") as session:
-            yield session
+            yield session, server
     finally:
         await server.stop()
 
 
 def played(tmp_path, scenario, **options):
     async def run():
-        async with serving(tmp_path, **options) as session:
+        async with serving(tmp_path, **options) as (session, _):
             await scenario(session)
 
     asyncio.run(run())
@@ -177,6 +180,13 @@ def test_explaining_what_is_so_now(tmp_path):
         ("PUT", "backends/p/a/state", {"state": "drain", "until": "soon"}, 400, "until"),
         ("PUT", "backends/p/a/state", {"state": "drain", "until": "2001-01-01T00:00:00Z"}, 400, "over"),
         ("PUT", "backends/p/a/state", {"state": "drain", "reason": "x" * 300}, 400, "reason"),
+        ("PUT", "backends/p/a/state", {"state": "drain", "reason": "a\nb"}, 400, "one line"),
+        ("PUT", "backends/p/a/state", {"state": "drain", "until": "2040-01-01T00:00:00"}, 400, "until"),
+        ("PUT", "backends/p/a/state", {"state": "drain", "until": "999999999d"}, 400, "ten years"),
+        ("PUT", "backends/p/a/state", {"state": "drain", "until": "9999-12-31T23:59:59Z"}, 400, "ten years"),
+        ("PUT", "backends/p/a/state", {"state": "drain", "until": "0s"}, 400, "over"),
+        ("PUT", "backends/p/a/state", {"state": "auto", "until": "1h"}, 400, "no end"),
+        ("PUT", "backends/p/a/heartbeat", {"status": "down", "reason": "\x1b[31m"}, 400, "one line"),
         ("POST", "pools/q/thaw", None, 404, "unknown pool"),
         ("GET", "explain", None, 400, "name"),
         ("GET", "explain?name=a..b", None, 400, "no domain name"),
@@ -201,6 +211,10 @@ def test_bodies_that_are_none(tmp_path):
         json_type = {"Content-Type": "application/json"}
         for data, headers, status in (
             (b"{", json_type, 400),
+            (b"", json_type, 400),
+            (b'{"load": NaN}', json_type, 400),
+            (b'{"load": 1%s}' % (b"0" * 400), json_type, 400),
+            (b'{"load": 11}', {"Content-Type": "application/json; charset=none"}, 400),
             (b"\xff", json_type, 400),
             (b"[" * 10_000, json_type, 400),
             (b" " * 20_000, json_type, 413),
@@ -211,6 +225,50 @@ def test_bodies_that_are_none(tmp_path):
                 assert (await response.json())["error"]["message"]
 
     played(tmp_path, scenario)
+
+
+def test_a_heartbeat_needs_no_body_and_its_load_lasts_until_the_next(tmp_path):
+    async def scenario(session):
+        url = "/api/v1/backends/p/a/heartbeat"
+        async with session.put(url) as response:
+            assert (await response.json())["verdict"] == {"ipv4": "up"}
+
+    played(tmp_path, scenario)
+    history = History(PushCheck(deadline=300.0))
+    history.add(Result(Outcome.OK, load=0.5), 1000.0)
+    assert history.load_until == 1300.0
+
+
+def test_no_two_metrics_have_the_same_labels(tmp_path):
+    async def scenario(session):
+        async with session.get("/metrics") as response:
+            lines = (await response.text()).splitlines()
+        series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
+        assert len(series) == len(set(series))
+        labels = 'backend="w/d",check="127.0.0.1:1",zone="example.%s."'
+        for zone in ("com", "org"):
+            assert f"dnslb_check_duration_seconds_count{{{labels % zone}}}" in series
+
+    twice = "{type: all, checks: [{type: tcp, port: 1}, {type: tcp, port: 1, send: x}]}"
+    more = f"  w: {{check: {twice}, members: [{{name: d, address: 127.0.0.1}}]}}\n"
+    played(tmp_path, scenario, zones=("example.com", "example.org"), services=more)
+
+
+def test_a_reload_is_followed(tmp_path):
+    async def run():
+        async with serving(tmp_path) as (session, server):
+            status, _ = await call(session, "PUT", "backends/plain/c/state", {"state": "drain"})
+            assert status == 200
+            file = tmp_path / "zones" / "example.com.yaml"
+            file.write_text(ZONE.replace("name: a,", "name: fresh,"))
+            assert await server.reload()
+            for name, found in (("fresh", 200), ("a", 404)):
+                status, _ = await call(session, "GET", f"backends/p/{name}")
+                assert status == found
+            _, shown = await call(session, "GET", "backends/plain/c")
+            assert shown["state"] == "drain"
+
+    asyncio.run(run())
 
 
 def test_one_name_in_two_zones(tmp_path):
