@@ -30,7 +30,7 @@ from dnslb.health.probe import probe_once
 from dnslb.health.recall import recall_history, recall_standing, save_backend, save_history
 from dnslb.health.scheduler import ProbeKey
 from dnslb.health.standing import ALWAYS_UP, OperatorState, Standing, matters
-from dnslb.health.store import Saved, fingerprint, monotonic
+from dnslb.health.store import LASTS, Saved, fingerprint, monotonic
 from dnslb.health.telling import tell, tell_down, tell_frozen, tell_up
 from dnslb.health.timers import Timers
 from dnslb.health.watched import Before, Pushed, Transition, Watched
@@ -90,7 +90,7 @@ class Monitor:
         self._standings: dict[BackendId, Standing] = {}
         self._announced: dict[BackendId, Standing] = {}
         self._doubted: set[ProbeKey] = set()  # what turned down, and no canary passed since
-        self._recalled = Saved(0.0)  # from before a restart
+        self._recalled = Saved(0.0)  # from before a restart, and of backends that are gone
         self._results: Counter[str] = Counter({outcome.value: 0 for outcome in Outcome})
         self._waited: set[ProbeKey] = set()
         self._round = asyncio.Event()
@@ -123,10 +123,10 @@ class Monitor:
                 histories[key].ttl = max(one.ttl for one in sharers[key])
         now = self._clock()
         self._guards.configure(by_name, [name for name, item in watched.items() if item.keys])
-        self._standings = {
-            name: self._stands(item, histories, now) for name, item in watched.items()
-        }
+        standings = {name: self._stands(item, histories, now) for name, item in watched.items()}
+        self._remember(now, gone=self._watched.keys() - watched.keys())
         self._watched, self._histories, self._sharers = watched, histories, sharers
+        self._standings = standings
         self._doubted &= set(histories)
         self._operators.keep({*watched, *self._recalled.backends})
         self._announced = {
@@ -328,6 +328,16 @@ class Monitor:
         else:
             item = Watched(backend, None, slow_start)
         return item
+
+    def _remember(self, now: float, *, gone: Iterable[BackendId]) -> None:
+        """Keep for a day what is known of backends that are no more in the configuration."""
+        known, at = self._recalled.backends, time.time()
+        for name in gone:
+            item, standing = self._watched[name], self._standings[name]
+            saved = save_backend(item, standing, self._operators.of(name), now)
+            known[name] = replace(saved, gone=at)
+        for name in [name for name, one in known.items() if one.gone and at - one.gone >= LASTS]:
+            del known[name]
 
     def _stands(self, item: Watched, histories: Mapping[ProbeKey, History], now: float) -> Standing:
         """Where a backend stands when it is configured: its verdict keeps its age."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dnslb.health.scheduler import ProbeKey
     from dnslb.health.standing import Standing
 
-__all__ = ["Keeper", "Saved", "SavedBackend", "SavedProbe", "fingerprint"]
+__all__ = ["LASTS", "Keeper", "Saved", "SavedBackend", "SavedProbe", "fingerprint"]
 
 VERSION: Final = 1
 

@@ -337,6 +337,21 @@ async def test_a_frozen_pool_stays_frozen(stage):
 
 
 @scene
+async def test_what_the_operator_set_outlives_a_reload_without_the_backend(stage):
+    backend, other = stage.backend(), stage.backend("b", "192.0.2.2")
+    await watch(stage, [backend, other])
+    stage.monitor.set_state(backend.id, OperatorState.DRAIN, "maintenance")
+    stage.monitor.configure([other])
+    stage.monitor.configure([backend, other])
+    assert stage.monitor.wish(backend.id) == (OperatorState.DRAIN, "maintenance", None)
+    assert stage.standing().state is OperatorState.DRAIN
+    stage.monitor.set_state(backend.id, OperatorState.AUTO)
+    stage.monitor.configure([other])
+    stage.monitor.configure([backend, other])
+    assert stage.standing().state is OperatorState.AUTO
+
+
+@scene
 async def test_a_check_that_changed_meanwhile_keeps_the_verdict_until_it_has_a_result(stage):
     backend = stage.backend(fall=1)
     await watch(stage, [backend])

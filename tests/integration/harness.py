@@ -67,6 +67,7 @@ class Daemon:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.port = 0
+        self.killed = False
 
     def _read(self) -> None:
         assert self.process.stdout
@@ -96,6 +97,12 @@ class Daemon:
 
     def signal(self, number: Signals) -> None:
         self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.killed = True
+        self.process.kill()
+        self.process.wait(PATIENCE)
 
     def end(self) -> int:
         """SIGTERM, and the exit code."""

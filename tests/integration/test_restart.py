@@ -67,3 +67,46 @@ def test_the_same_answers_at_once_and_then_what_checks_say(serve, write, webs):
     assert get(port, "backends/p/b1")["transitions"] == []
     daemon.wait_for("backend p/b1 up")
     until(lambda: answers(daemon) == {up.host, down.host})
+
+
+def test_a_server_that_is_killed_knows_what_it_wrote(serve, write, webs):
+    port = free()
+    up, down = webs(2)
+    config = write(API % port, example_com=zone([up, down]))
+    daemon = serve(config).ready()
+    put(port, "backends/p/b1/state", {"state": "drain", "until": "1h"})
+    file = config.parent / "kept" / "health.json"
+    until(lambda: file.exists() and b'"drain"' in file.read_bytes())
+    daemon.kill()
+    for web in (up, down):
+        web.stop()
+    file.with_suffix(".json.new").write_bytes(b"torn")  # as if it had been in the middle of a write
+    again = serve(config).ready()
+    assert answers(again) == {up.host}
+    assert get(port, "backends/p/b1")["until"]
+
+
+def test_a_damaged_state_is_put_aside(serve, write, webs):
+    port = free()
+    (up,) = webs(1)
+    config = write(API % port, example_com=zone([up]))
+    folder = config.parent / "kept"
+    folder.mkdir()
+    (folder / "health.json").write_bytes(b'{"version": 1, "at"')
+    daemon = serve(config)
+    daemon.wait_for("starting without it")
+    assert answers(daemon.ready()) == {up.host}
+    assert daemon.end() == 0
+    assert (folder / "health.json.bad").exists()
+    assert json.loads((folder / "health.json").read_bytes())["version"] == 1
+
+
+def test_two_servers_with_one_folder(serve, write, webs):
+    (up,) = webs(1)
+    config = write(API % free(), example_com=zone([up]))
+    serve(config).ready()
+    other = config.with_name("other.yaml")
+    other.write_text(API % free())
+    second = serve(other)
+    second.wait_for("another server uses")
+    assert answers(second.ready()) == {up.host}
