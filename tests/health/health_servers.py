@@ -38,6 +38,12 @@ class Raw:
         self.server_names: list[str | None] = []
 
 
+async def _settle() -> None:
+    """Have the loop take in what the check has made there, and close what it has closed."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 @asynccontextmanager
 async def raw(
     reply: bytes = b"", *, hold: bool = False, tls: ssl.SSLContext | None = None
@@ -66,6 +72,7 @@ async def raw(
         yield seen
     finally:
         over.set()
+        await _settle()
         server.close()
 
 
@@ -102,6 +109,7 @@ async def silent() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         over.set()
+        await _settle()
         server.close()
 
 

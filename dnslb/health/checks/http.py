@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 import h11
@@ -10,6 +11,7 @@ import h11
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.checks.body import MAX_BODY
 from dnslb.health.checks.network import FailedError, Phase, closed
+from dnslb.health.checks.plain import plain
 from dnslb.health.checks.web import MAX_HEAD, WebCheck, line
 
 if TYPE_CHECKING:
@@ -26,11 +28,20 @@ class HttpCheck(WebCheck):
 
     async def exchange(self, stream: Stream, address: str) -> Result:
         """Make the request; its whole first 64 KiB must come in time."""
-        connection = stream.session or h11.Connection(
-            h11.CLIENT, max_incomplete_event_size=MAX_HEAD
-        )
-        stream.session = None
-        stream.write(self._request(connection, address))
+        stream.write(_request(self, address))
+        data = await stream.read()
+        response = plain(data) if self.method == "GET" else None
+        if response is None:
+            stream.unread(data)
+            return await self._parse(stream, address)
+        stream.progress.reached = Phase.BODY
+        if refused := self.refused(response.status, response.headers):
+            return refused
+        stream.reusable = response.lasts
+        return self.judge(response.headers, response.body, whole=True)
+
+    async def _parse(self, stream: Stream, address: str) -> Result:
+        connection = _asked(self, address)[0]
         try:
             head = await _head(connection, stream)
             headers = {
@@ -43,20 +54,29 @@ class HttpCheck(WebCheck):
         except h11.RemoteProtocolError as error:
             raise _malformed(error) from error
         if whole and connection.our_state is connection.their_state is h11.DONE:
-            connection.start_next_cycle()
-            stream.session, stream.reusable = connection, True
+            stream.reusable = True
         return self.judge(headers, body, whole=whole)
 
-    def _request(self, connection: h11.Connection, address: str) -> bytes:
-        headers = self.request_headers(address)
-        if not self.reuse and not any(name.lower() == "connection" for name, _ in headers):
-            headers.append(("Connection", "close"))
-        request = h11.Request(
-            method=self.method,
-            target=self.request_target,
-            headers=[(name.encode(), value.encode()) for name, value in headers],
-        )
-        return (connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b"")
+
+@lru_cache(maxsize=32_768)
+def _request(check: HttpCheck, address: str) -> bytes:
+    """What is sent: the same at every probe."""
+    return _asked(check, address)[1]
+
+
+def _asked(check: HttpCheck, address: str) -> tuple[h11.Connection, bytes]:
+    """The parser of a connection on which was asked, and the request."""
+    headers = check.request_headers(address)
+    if not check.reuse and not any(name.lower() == "connection" for name, _ in headers):
+        headers.append(("Connection", "close"))
+    request = h11.Request(
+        method=check.method,
+        target=check.request_target,
+        headers=[(name.encode(), value.encode()) for name, value in headers],
+    )
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+    head, end = connection.send(request), connection.send(h11.EndOfMessage())
+    return connection, (head or b"") + (end or b"")
 
 
 async def _head(connection: h11.Connection, stream: Stream) -> h11.Response:

@@ -13,6 +13,7 @@ import errno
 import os
 import socket
 import ssl
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -30,6 +31,7 @@ __all__ = [
     "Progress",
     "closed",
     "diagnose",
+    "is_numeric",
     "resolve",
     "within",
 ]
@@ -125,21 +127,56 @@ class FailedError(Exception):
 async def within(seconds: float, progress: Progress, work: Coroutine[Any, Any, Result]) -> Result:
     """The result of `work`, or of being stopped after `seconds`; it carries its milliseconds."""
     started = time.perf_counter()
-    task = asyncio.ensure_future(work)
+    result = await _limited(seconds, progress, work)
+    return replace(result, milliseconds=(time.perf_counter() - started) * 1000)
+
+
+INSIDE: Final = Result(Outcome.ERROR, "the probe was cancelled from inside")
+
+if sys.version_info >= (3, 11):
+
+    async def _limited(
+        seconds: float, progress: Progress, work: Coroutine[Any, Any, Result]
+    ) -> Result:
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await work
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return INSIDE
+        except Exception as error:  # noqa: BLE001 # whatever it is has a name
+            return _late(progress, seconds) if limit.expired() else diagnose(error, progress)
+
+else:
+
+    async def _limited(
+        seconds: float, progress: Progress, work: Coroutine[Any, Any, Result]
+    ) -> Result:
+        # a task of its own: who cancelled what cannot be told within one
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait((task,), timeout=seconds)
+            if not task.done():
+                return _late(progress, seconds)
+            if task.cancelled():
+                return INSIDE
+            error = task.exception()
+            return diagnose(error, progress) if error else task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def is_numeric(host: str) -> bool:
+    """Whether `host` is an address, of no zone, rather than a name."""
     try:
-        await asyncio.wait((task,), timeout=seconds)
-        if not task.done():
-            result = _late(progress, seconds)
-        elif task.cancelled():
-            result = Result(Outcome.ERROR, "the probe was cancelled from inside")
-        elif error := task.exception():
-            result = diagnose(error, progress)
-        else:
-            result = task.result()
-        return replace(result, milliseconds=(time.perf_counter() - started) * 1000)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 async def resolve(host: str, port: int) -> Sequence[AddressInfo]:

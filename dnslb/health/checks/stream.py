@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import aiohappyeyeballs
 
 from dnslb.health.checks.base import Check, Kept, Outcome, Result, authority
-from dnslb.health.checks.network import FailedError, Phase, Progress, closed, resolve, within
+from dnslb.health.checks.network import (
+    FailedError,
+    Phase,
+    Progress,
+    closed,
+    is_numeric,
+    resolve,
+    within,
+)
 from dnslb.health.checks.tls import Tls, context_for
 
 if TYPE_CHECKING:
@@ -88,6 +96,10 @@ class Stream(asyncio.Protocol):
         if len(data) >= AHEAD and self._transport is not None and not self._over:
             self._transport.resume_reading()
         return data
+
+    def unread(self, data: bytes) -> None:
+        """Have `data` read again."""
+        self._buffer[:0] = data
 
     async def more(self) -> bytes:
         """As `read`, for an answer that is not whole yet.
@@ -204,6 +216,14 @@ class StreamCheck(Check):
             except OSError as error:
                 reason = error.strerror or error
                 return Result(Outcome.ERROR, f"tls.ca_file {self.tls.ca_file}: {reason}")
+        if context is None and is_numeric(address):
+            # by far the most, and the loop does it with the fewest steps
+            progress.reached = Phase.CONNECT
+            _, stream = await asyncio.get_running_loop().create_connection(
+                lambda: Stream(progress), address, port
+            )
+            progress.reached = Phase.READ
+            return await self._exchange(stream, address, kept)
         infos = await resolve(address, port)
         progress.reached = Phase.CONNECT
         sock = await aiohappyeyeballs.start_connection(infos, happy_eyeballs_delay=STAGGER)
