@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from dnslb.health.checks.base import AgentMode, Outcome
 from dnslb.health.checks.push import PushCheck
 from dnslb.health.damping import damped
+from dnslb.health.standing import latency_moved
 from dnslb.health.state import UNKNOWN, State, delay, step
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class History:
     """One probe's past. It reads no clock: every result comes with its time, in seconds."""
 
     __slots__ = (
-        "_latencies", "check", "count", "expires", "failure", "last", "last_at", "load", "load_at",
-        "mode", "noted", "seconds", "state", "ttl", "weight",
+        "_latencies", "_told", "_told_latency", "check", "count", "expires", "failure", "last",
+        "last_at", "load", "load_at", "mode", "noted", "seconds", "state", "ttl", "weight",
     )  # fmt: skip
 
     def __init__(self, check: Check) -> None:
@@ -47,6 +48,8 @@ class History:
         self.mode = AgentMode.READY
         self.ttl = 0.0  # seconds that resolvers keep what is answered by it
         self.noted = False  # whether a result had a note
+        self._told: tuple[bool | None, float | None, AgentMode] | None = None
+        self._told_latency: float | None = None
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
 
     @property
@@ -95,6 +98,23 @@ class History:
             self.weight = result.weight
         if result.mode is not None:
             self.mode = result.mode
+
+    def has_news(self) -> bool:
+        """Whether its backends have to be judged anew, for what it found since the last time.
+
+        Most results say once more that all is well: a latency that moves within noise is no news.
+        """
+        told = (self.verdict, self.weight, self.mode)
+        latency = self.latency
+        if (
+            self.verdict
+            and self.load is None
+            and told == self._told
+            and not latency_moved(self._told_latency, latency)
+        ):
+            return False
+        self._told, self._told_latency = told, latency
+        return True
 
     def see(self, result: Result, at: float) -> None:
         """Note a result that counts for nothing, as while this server is cut off."""

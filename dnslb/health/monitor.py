@@ -378,7 +378,8 @@ class Monitor:
             if cause and verdict and self._canaries:
                 self._doubted.add(key)
                 self._canaries.confirm(lambda: self._on_confirmed(cause))
-            self._refresh([item.backend.id for item in self._sharers[key]], cause)
+            if history.has_news():
+                self._refresh([item.backend.id for item in self._sharers[key]], cause)
         self._waited.discard(key)
         if not self._waited:
             self._round.set()

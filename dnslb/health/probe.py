@@ -74,7 +74,7 @@ class Probe:
 
     async def _attempt(self) -> Result:
         """One attempt, which ends in a result whatever happens."""
-        check, address = self.key
+        check, address = self.key.check, self.key.address
         limit = check.timeout * (1 + check.reuse) + GRACE
         # not wait_for, which makes one more task for each attempt in older versions of Python
         timer = asyncio.get_running_loop().call_later(limit, self._give_up)

@@ -16,7 +16,7 @@ import random
 import resource
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from dnslb.health.gate import Gate
 from dnslb.health.lateness import Lateness
@@ -44,11 +44,29 @@ sockets, zones, logs."""
 log = logging.getLogger("dnslb.health")
 
 
-class ProbeKey(NamedTuple):
-    """What makes a probe distinct: backends that agree in both share it."""
+class ProbeKey:
+    """What makes a probe distinct: backends that agree in both share it. Never changes.
 
-    check: Check
-    address: str
+    It is the key of many tables, and the hash of a check takes its time: it is kept.
+    """
+
+    __slots__ = ("_hash", "address", "check")
+
+    def __init__(self, check: Check, address: str) -> None:
+        self.check = check
+        self.address = address
+        self._hash = hash((check, address))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ProbeKey):
+            return NotImplemented
+        return self.address == other.address and self.check == other.check
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"ProbeKey({self.check!r}, {self.address!r})"
 
     def __str__(self) -> str:
         return self.check.where(self.address)

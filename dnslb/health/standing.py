@@ -73,7 +73,7 @@ def matters(before: Standing, after: Standing) -> bool:
     return before is not after and (
         turned(before, after)
         or _load_moved(before.load, after.load)
-        or _latency_moved(before.latency, after.latency)
+        or latency_moved(before.latency, after.latency)
     )
 
 
@@ -83,7 +83,8 @@ def _load_moved(before: float | None, after: float | None) -> bool:
     return abs(after - before) >= LOAD_NOISE or (before < 1) != (after < 1)
 
 
-def _latency_moved(before: float | None, after: float | None) -> bool:
+def latency_moved(before: float | None, after: float | None) -> bool:
+    """Whether a latency changed by more than noise."""
     if before is None or after is None:
         return before is not after
     return abs(after - before) >= max(LATENCY_NOISE, LATENCY_NOISE_SHARE * before)
