@@ -120,7 +120,8 @@ class Monitor:
                 if key not in histories:
                     histories[key] = self._histories.get(key) or self._new_history(key)
                 sharers.setdefault(key, []).append(item)
-                histories[key].ttl = max(one.ttl for one in sharers[key])
+        for key, items in sharers.items():
+            histories[key].ttl = max(item.ttl for item in items)
         now = self._clock()
         self._guards.configure(by_name, [name for name, item in watched.items() if item.keys])
         standings = {name: self._stands(item, histories, now) for name, item in watched.items()}
