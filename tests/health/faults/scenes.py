@@ -1,0 +1,152 @@
+"""How each cell of the matrix is played: the result of one probe that meets its failure."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Any
+
+from dnslb.health.checks.base import Kept, Outcome
+from dnslb.health.checks.tls import Tls
+from dnslb.health.scheduler import ProbeKey, probe_once
+from faults import good
+from faults.certificates import HOST, Certificates
+from faults.packets import Packets
+from faults.protocols import PROTOCOLS, Protocol
+from faults.quic import website
+from faults.wire import Fault, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from dnslb.health.checks.base import Check, Result
+    from faults.table import Cell
+
+LOOPBACK = {4: "127.0.0.1", 6: "::1"}
+NO_NAME = "no-such-host.invalid"
+SOON = 0.4  # seconds: the timeout of checks whose time is meant to run out
+LONG = 10.0  # and of all others
+PAUSE = 0.04  # a byte that drips comes well within a third of SOON
+
+FAULTS = {
+    "late": Fault.LATE,
+    "tls-protocol": Fault.TLS_PLAIN,
+    **{fault.value: fault for fault in Fault},
+}
+RUN_OUT = {"drop", "silence", "stall", "drip", "tls-silence"}
+RESTARTS = {"restart", "restart-reuse", "restart-unseen"}
+
+
+def check_for(
+    protocol: Protocol, failure: str, port: int, certificates: Certificates | None, **more: Any
+) -> Check:
+    """The check that meets `failure`."""
+    options = {**protocol.good, **protocol.asks.get(failure, {}), **more}
+    options.setdefault("timeout", SOON if failure in RUN_OUT else LONG)
+    if protocol.tls:
+        options["tls"] = Tls(ca_file=certificates.ca_file if certificates else None)
+        options["host"] = HOST
+    return protocol.check(port=port, **options)
+
+
+async def play(cell: Cell, certificates: Certificates) -> Result:
+    """The result of the probe that meets the failure of `cell`."""
+    protocol, address = PROTOCOLS[cell.protocol], LOOPBACK[cell.family]
+    if cell.failure == "name":
+        return await _ask(check_for(protocol, "name", 1, certificates), NO_NAME)
+    if cell.failure == "refused":
+        with _nobody(protocol, address) as port:
+            return await _ask(check_for(protocol, "refused", port, certificates), address)
+    if protocol.name == "http3":
+        return await _over_quic(protocol, cell.failure, address, certificates)
+    if protocol.server is None:
+        return await probe_once(ProbeKey(check_for(protocol, cell.failure, 1, None), address))
+    async with served(protocol, cell.failure, address, certificates) as wire:
+        if cell.failure in RESTARTS:
+            return await _restarted(protocol, cell.failure, address, certificates, wire)
+        return await _ask(check_for(protocol, cell.failure, wire.port, certificates), address)
+
+
+@contextlib.asynccontextmanager
+async def served(
+    protocol: Protocol, failure: str, address: str, certificates: Certificates
+) -> AsyncIterator[Wire | Packets]:
+    """A good server of `protocol`, behind a proxy that makes `failure` of its answers."""
+    server = protocol.server
+    if server is good.calls and failure == "endless":
+        server = good.frames
+    async with server(address) as upstream:
+        if protocol.datagrams:
+            wire = Packets(upstream, address, garbage=protocol.garbage or bytes, pause=PAUSE)
+        else:
+            tls = certificates.context(failure, protocol.alpn) if protocol.tls else None
+            wire = Wire(upstream, address, tls=tls, garbage=protocol.garbage, pause=PAUSE)
+        fault = FAULTS.get(failure, Fault.NONE)
+        if fault in {Fault.RESET_MIDWAY, Fault.CLOSED_MIDWAY, Fault.STALL}:
+            async with wire.running():
+                result = await _ask(check_for(protocol, "good", wire.port, certificates), address)
+                assert result.ok, result
+            wire.answer = wire.sent
+        wire.fault = fault
+        async with wire.running():
+            yield wire
+
+
+async def _ask(check: Check, address: str) -> Result:
+    return await probe_once(ProbeKey(check, address))
+
+
+async def _restarted(
+    protocol: Protocol,
+    failure: str,
+    address: str,
+    certificates: Certificates,
+    wire: Wire | Packets,
+) -> Result:
+    reuse = failure != "restart"
+    check = check_for(protocol, failure, wire.port, certificates, reuse=reuse)
+    kept = Kept()
+    try:
+        before = await check.probe(address, kept)
+        assert before.ok, before
+        if failure == "restart-unseen":
+            wire.forget()
+        else:
+            await wire.stop()
+            await wire.start()
+        result = await check.probe(address, kept)
+    finally:
+        kept.close()
+    if isinstance(wire, Wire):
+        assert wire.connections == 2
+    return result
+
+
+async def _over_quic(
+    protocol: Protocol, failure: str, address: str, certificates: Certificates
+) -> Result:
+    own = {"reset", "reset-midway", "closed", "closed-midway", "silence", "stall", "drip", "garbage"}
+    more: dict[str, Any] = {"path": f"/{failure}"} if failure in own else {}
+    if failure in RUN_OUT:
+        more["timeout"] = 2 * SOON
+    async with website(address, certificates, failure) as port:
+        check = check_for(protocol, failure, port, certificates, **more)
+        result = await _ask(check, address)
+    if failure == "restart":
+        assert result.outcome is Outcome.OK
+        async with website(address, certificates, failure, port):
+            result = await _ask(check, address)
+    return result
+
+
+@contextlib.contextmanager
+def _nobody(protocol: Protocol, address: str):
+    """A port on which nobody listens; over TCP it is taken, so that no other program gets it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    over_udp = protocol.datagrams or protocol.name == "http3"
+    with socket.socket(family, socket.SOCK_DGRAM if over_udp else socket.SOCK_STREAM) as sock:
+        sock.bind((address, 0))
+        port = sock.getsockname()[1]
+        if over_udp:
+            sock.close()
+        yield port

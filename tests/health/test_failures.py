@@ -1,0 +1,47 @@
+"""Every way of failing, in every protocol: the cells of `faults/table.py`, one test each."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from faults import network
+from faults.certificates import Certificates
+from faults.scenes import play
+from faults.table import ALL, CELLS, ROWS
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    return network.outcomes()
+
+
+def cells(*, of_network):
+    found = [cell for cell in CELLS if network.is_network(cell) is of_network]
+    return pytest.mark.parametrize("cell", found, ids=[cell.id for cell in found])
+
+
+@cells(of_network=False)
+def test_cell(cell, certificates):
+    result = asyncio.run(play(cell, certificates))
+    assert result.outcome is cell.outcome, result
+
+
+@cells(of_network=True)
+def test_network_cell(cell, outcomes):
+    assert outcomes[cell.id].partition(":")[0] == cell.outcome.value, outcomes[cell.id]
+
+
+def test_what_is_left_out_has_a_reason():
+    missing = [
+        (protocol, row.name)
+        for row in ROWS
+        for protocol in ALL
+        if row.of(protocol) is None and not row.missing(protocol)
+    ]
+    assert missing == []
