@@ -37,8 +37,8 @@ __all__ = ["ALPN", "Reply", "ask"]
 
 ALPN: Final = ("h2",)
 
-REFUSED_STREAM: Final = 7
-"""The error code of a request that was not looked at (RFC 9113, section 7)."""
+SETTINGS: Final = 4
+"""The type of the frame that a server begins with (RFC 9113, section 3.4)."""
 
 
 @dataclass
@@ -82,7 +82,7 @@ async def ask(stream: Stream, headers: Sequence[tuple[str, str]], body: bytes | 
         if body is not None:
             connection.send_data(number, body, end_stream=True)
         stream.write(connection.data_to_send())
-        await _read(connection, stream, number, reply)
+        await _read(connection, stream, number, reply, fresh=not reused)
         if reply.ended:
             stream.session, stream.reusable = connection, True
             stream.on_idle = partial(_idle, connection, stream)
@@ -103,16 +103,32 @@ def _connection() -> H2Connection:
     return H2Connection(H2Configuration(client_side=True, header_encoding="latin-1"))
 
 
-async def _read(connection: H2Connection, stream: Stream, number: int, reply: Reply) -> None:
+async def _read(
+    connection: H2Connection, stream: Stream, number: int, reply: Reply, *, fresh: bool
+) -> None:
+    begin = b"" if fresh else None
     while not reply.ended and len(reply.body) < MAX_BODY:
         data = await stream.more()
-        if data.startswith(b"HTTP/"):
-            raise FailedError(Outcome.MALFORMED, "no HTTP/2: the server answers as HTTP/1")
+        if begin is not None:
+            begin = _check_begin(begin + data)
         for event in connection.receive_data(data):
             _take(event, reply, connection, number)
         if reply.status:
             stream.progress.reached = Phase.BODY
         stream.write(connection.data_to_send())
+
+
+def _check_begin(begin: bytes) -> bytes | None:
+    """Look at how a connection begins, since h2 would wait for a frame as long as text seems to be.
+
+    None: it begins well, as far as can be told from the first frame's type.
+    """
+    if len(begin) < 4:
+        return begin
+    if begin[3] == SETTINGS:
+        return None
+    said = "the server answers as HTTP/1" if begin.startswith(b"HTTP") else "it begins otherwise"
+    raise FailedError(Outcome.MALFORMED, f"no HTTP/2: {said}")
 
 
 def _take(event: Event, reply: Reply, connection: H2Connection, number: int) -> None:

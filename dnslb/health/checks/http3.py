@@ -26,6 +26,7 @@ from aioquic.quic.packet import QuicErrorCode
 
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.checks.body import MAX_BODY
+from dnslb.health.checks.datagram import report_errors
 from dnslb.health.checks.network import FailedError, Phase, Progress, resolve, within
 from dnslb.health.checks.web import WebCheck, line
 
@@ -208,6 +209,9 @@ class _Asking(asyncio.DatagramProtocol):
         elif self._http is not None:
             for part in self._http.handle_event(event):
                 self._answer(part)
+            # set when it has closed the connection itself, after what may not be sent
+            if getattr(self._http, "_is_done", False):
+                self._fail(FailedError(Outcome.MALFORMED, "the response breaks the rules of HTTP/3"))
 
     def _answer(self, part: object) -> None:
         if isinstance(part, HeadersReceived):
@@ -267,10 +271,11 @@ class _Asking(asyncio.DatagramProtocol):
 
 
 async def _endpoint(asking: _Asking, info: AddressInfo) -> asyncio.DatagramTransport:
-    """A socket that is connected, so that it hears of ports on which nobody listens."""
+    """A socket that hears of ports on which nobody listens, and of errors on the way there."""
     sock = socket.socket(info[0], socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)  # noqa: FBT003 - it takes no keyword
+        report_errors(sock)
         sock.connect(info[4])
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: asking, sock=sock

@@ -43,18 +43,18 @@ ip link set lo up
 ip link add near type veth peer name far netns $router
 ip address add 192.0.2.1/24 dev near; ip link set near up
 ip address add 2001:db8::1/64 dev near nodad
-in() { ip netns exec $router "$@"; }
-in ip link set lo up
-in ip address add 192.0.2.2/24 dev far; in ip link set far up
-in ip address add 2001:db8::2/64 dev far nodad
-in sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-in sysctl -q net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
-in ip route add blackhole 198.51.100.0/24
-in ip route add unreachable 198.51.101.0/24
-in ip route add prohibit 198.51.102.0/24
-in ip -6 route add blackhole 2001:db8:1::/48
-in ip -6 route add unreachable 2001:db8:2::/48
-in ip -6 route add prohibit 2001:db8:3::/48
+inside() { ip netns exec $router "$@"; }
+inside ip link set lo up
+inside ip address add 192.0.2.2/24 dev far; inside ip link set far up
+inside ip address add 2001:db8::2/64 dev far nodad
+inside sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+inside sysctl -q net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+inside ip route add blackhole 198.51.100.0/24
+inside ip route add unreachable 198.51.101.0/24
+inside ip route add prohibit 198.51.102.0/24
+inside ip -6 route add blackhole 2001:db8:1::/48
+inside ip -6 route add unreachable 2001:db8:2::/48
+inside ip -6 route add prohibit 2001:db8:3::/48
 for net in 198.51.100.0/24 198.51.101.0/24 198.51.102.0/24; do ip route add $net via 192.0.2.2; done
 for net in 2001:db8:1::/48 2001:db8:2::/48 2001:db8:3::/48; do
     ip -6 route add $net via 2001:db8::2

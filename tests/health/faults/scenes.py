@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
-from dnslb.health.checks.base import Kept, Outcome
+from dnslb.config.model import Backend, BackendId
+from dnslb.health.checks.base import Kept, Outcome, Result
+from dnslb.health.checks.push import PushCheck
 from dnslb.health.checks.tls import Tls
+from dnslb.health.monitor import Monitor
 from dnslb.health.scheduler import ProbeKey, probe_once
 from faults import good
 from faults.certificates import HOST, Certificates
@@ -19,7 +23,7 @@ from faults.wire import Fault, Wire
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from dnslb.health.checks.base import Check, Result
+    from dnslb.health.checks.base import Check
     from faults.table import Cell
 
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
@@ -59,6 +63,8 @@ async def play(cell: Cell, certificates: Certificates) -> Result:
             return await _ask(check_for(protocol, "refused", port, certificates), address)
     if protocol.name == "http3":
         return await _over_quic(protocol, cell.failure, address, certificates)
+    if protocol.name == "push":
+        return await _pushed(cell.failure)
     if protocol.server is None:
         return await probe_once(ProbeKey(check_for(protocol, cell.failure, 1, None), address))
     async with served(protocol, cell.failure, address, certificates) as wire:
@@ -137,6 +143,25 @@ async def _over_quic(
         async with website(address, certificates, failure, port):
             result = await _ask(check, address)
     return result
+
+
+async def _pushed(failure: str) -> Result:
+    """The last result of a backend that reports by itself."""
+    check = PushCheck(deadline=SOON / 10)
+    backend = Backend(BackendId("example.com.", "p", "a"), target="a.example.", check=check)
+    judged = asyncio.Event()
+    monitor = Monitor(lambda _: judged.set())
+    monitor.configure([backend])
+    monitor.heartbeat(backend.id, Result(Outcome.OK))
+    if failure == "status":
+        monitor.heartbeat(backend.id, Result(Outcome.STATUS, "it says down"))
+    elif failure == "silent":
+        while not monitor.standing(backend.id).down:
+            judged.clear()
+            await judged.wait()
+    (last,) = monitor.last(backend.id).values()
+    await monitor.close()
+    return last
 
 
 @contextlib.contextmanager

@@ -135,9 +135,9 @@ class Wire:
                 # read on, since closing with something unread would be a reset
                 await upwards
         finally:
+            up_writer.transport.abort()
             upwards.cancel()
             await asyncio.gather(upwards, return_exceptions=True)
-            up_writer.transport.abort()
 
     async def _ask(
         self,
@@ -217,6 +217,7 @@ def _close(writer: asyncio.StreamWriter) -> None:
 
 def _reset(writer: asyncio.StreamWriter) -> None:
     sock = writer.get_extra_info("socket")
-    with contextlib.suppress(OSError):  # it is closed already
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if sock is not None:
+        with contextlib.suppress(OSError):  # it is closed already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
