@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from faults import network
 from faults.certificates import Certificates
 from faults.scenes import play
-from faults.table import ALL, CELLS, ROWS
+from faults.table import ALL, CELLS, COLUMNS, ROWS, markdown
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +46,9 @@ def test_what_is_left_out_has_a_reason():
         if row.of(protocol) is None and not row.missing(protocol)
     ]
     assert missing == []
+
+
+def test_the_docs_show_the_matrix():
+    page = (Path(__file__).parents[2] / "docs" / "health.md").read_text("utf-8")
+    assert markdown() in page, "put what `tests/health/matrix.py` prints into docs/health.md"
+    assert {name for group in COLUMNS.values() for name in group} == set(ALL)

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from tools import tool
 
-from dnslb.health.scheduler import ProbeKey, probe_once
+from dnslb.health.probe import probe_once
+from dnslb.health.scheduler import ProbeKey
 from faults.protocols import PROTOCOLS
 from faults.scenes import check_for
 from faults.table import ALL, CELLS, NETWORK_FAULTS, Cell

@@ -12,7 +12,8 @@ from dnslb.health.checks.base import Kept, Outcome, Result
 from dnslb.health.checks.push import PushCheck
 from dnslb.health.checks.tls import Tls
 from dnslb.health.monitor import Monitor
-from dnslb.health.scheduler import ProbeKey, probe_once
+from dnslb.health.probe import probe_once
+from dnslb.health.scheduler import ProbeKey
 from faults import good
 from faults.certificates import HOST, Certificates
 from faults.packets import Packets

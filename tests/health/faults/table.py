@@ -177,14 +177,32 @@ def _cells() -> Iterator[Cell]:
 CELLS = tuple(_cells())
 
 
+COLUMNS = {
+    "http": ("http", "https"),
+    "http2": ("h2c", "http2"),
+    "http3": ("http3",),
+    "websocket": ("ws", "wss"),
+    "grpc": ("grpc", "grpc-tls"),
+    "dns": ("dns-udp", "dns-tcp"),
+    **{name: (name,) for name in ("tcp", "tls", "udp", "icmp", "agent", "exec", "push", "own")},
+}
+"""The types of checks, with the protocols that each of them speaks."""
+
+
 def markdown() -> str:
-    """The matrix as docs show it: failures by protocols."""
+    """The matrix as docs show it; a dot stands for the row's result."""
     lines = [
-        "| failure | " + " | ".join(ALL) + " |",
-        "| --- |" + " --- |" * len(ALL),
+        f"| failure | result | {' | '.join(COLUMNS)} |",
+        "| --- | --- |" + " --- |" * len(COLUMNS),
     ]
     for row in ROWS:
-        found = [row.of(protocol) for protocol in ALL]
-        words = [outcome.value if outcome else "" for outcome in found]
-        lines.append(f"| {row.means} | " + " | ".join(words) + " |")
+        words = [_words(row, protocols) for protocols in COLUMNS.values()]
+        lines.append(f"| {row.means} | `{row.outcome.value}` | {' | '.join(words)} |")
     return "\n".join(lines) + "\n"
+
+
+def _words(row: Row, protocols: tuple[str, ...]) -> str:
+    found = [row.of(protocol) for protocol in protocols]
+    other = [outcome.value for outcome in found if outcome not in {None, row.outcome}]
+    dot = ["●"] if row.outcome in found else []
+    return ", ".join([*dot, *dict.fromkeys(f"`{word}`" for word in other)])
