@@ -34,7 +34,9 @@ class Counting:
 def main() -> int:
     """Print the matrix; the exit status is pytest's."""
     counting = Counting()
-    status = pytest.main(["-q", "-p", "no:cacheprovider", str(HERE / "test_failures.py")], [counting])
+    status = pytest.main(
+        ["-q", "-p", "no:cacheprovider", str(HERE / "test_failures.py")], [counting]
+    )
     print(markdown())
     for name in ALL:
         print(f"{name:10} {counting.tested[name]:4} cells, {counting.passed[name]:4} passing")

@@ -14,13 +14,13 @@ from faults.protocols import PROTOCOLS
 from faults.scenes import FAULTS, LOOPBACK, check_for, served
 from faults.table import ROWS
 from faults.wire import Fault
-from policy.making import ZONE, backend, pool, service
 
 from dnslb.config.model import Config, Family, Zone
 from dnslb.health.monitor import Monitor
 from dnslb.policy.explain import explain
 from dnslb.web.show import show_backend, show_explanation
 from dnslb.zone.names import from_text
+from policy.making import ZONE, backend, pool, service
 
 FALL = 3
 FAILURES = [row for row in ROWS if FAULTS.get(row.name) and not row.name.startswith("tls")]

@@ -211,7 +211,9 @@ class _Asking(asyncio.DatagramProtocol):
                 self._answer(part)
             # set when it has closed the connection itself, after what may not be sent
             if getattr(self._http, "_is_done", False):
-                self._fail(FailedError(Outcome.MALFORMED, "the response breaks the rules of HTTP/3"))
+                self._fail(
+                    FailedError(Outcome.MALFORMED, "the response is against the rules of HTTP/3")
+                )
 
     def _answer(self, part: object) -> None:
         if isinstance(part, HeadersReceived):

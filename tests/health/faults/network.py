@@ -15,13 +15,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from faults.protocols import PROTOCOLS
+from faults.scenes import check_for
+from faults.table import ALL, CELLS, NETWORK_FAULTS, Cell
 from tools import tool
 
 from dnslb.health.probe import probe_once
 from dnslb.health.scheduler import ProbeKey
-from faults.protocols import PROTOCOLS
-from faults.scenes import check_for
-from faults.table import ALL, CELLS, NETWORK_FAULTS, Cell
 
 NETS = {
     "drop": ("198.51.100", "2001:db8:1:"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dnslib import QTYPE
+from faults import good, packets
 
 from dnslb.health.checks.agent import AgentCheck
 from dnslb.health.checks.base import Check, Kept, Outcome, Result
@@ -21,7 +22,6 @@ from dnslb.health.checks.tcp import TcpCheck
 from dnslb.health.checks.tls_handshake import TlsCheck
 from dnslb.health.checks.udp import UdpCheck
 from dnslb.health.checks.websocket import WebSocketCheck
-from faults import good, packets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,14 +11,13 @@ from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ProtocolNegotiated, QuicEvent
-
 from faults.good import ELSEWHERE, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from trustme import LeafCert
     from faults.certificates import Certificates
+    from trustme import LeafCert
 
 __all__ = ["website"]
 

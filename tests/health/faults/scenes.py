@@ -7,13 +7,6 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
-from dnslb.config.model import Backend, BackendId
-from dnslb.health.checks.base import Kept, Outcome, Result
-from dnslb.health.checks.push import PushCheck
-from dnslb.health.checks.tls import Tls
-from dnslb.health.monitor import Monitor
-from dnslb.health.probe import probe_once
-from dnslb.health.scheduler import ProbeKey
 from faults import good
 from faults.certificates import HOST, Certificates
 from faults.packets import Packets
@@ -21,11 +14,20 @@ from faults.protocols import PROTOCOLS, Protocol
 from faults.quic import website
 from faults.wire import Fault, Wire
 
+from dnslb.config.model import Backend, BackendId
+from dnslb.health.checks.base import Kept, Outcome, Result
+from dnslb.health.checks.push import PushCheck
+from dnslb.health.checks.tls import Tls
+from dnslb.health.monitor import Monitor
+from dnslb.health.probe import probe_once
+from dnslb.health.scheduler import ProbeKey
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from dnslb.health.checks.base import Check
     from faults.table import Cell
+
+    from dnslb.health.checks.base import Check
 
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 NO_NAME = "no-such-host.invalid"
@@ -132,7 +134,16 @@ async def _restarted(
 async def _over_quic(
     protocol: Protocol, failure: str, address: str, certificates: Certificates
 ) -> Result:
-    own = {"reset", "reset-midway", "closed", "closed-midway", "silence", "stall", "drip", "garbage"}
+    own = {
+        "reset",
+        "reset-midway",
+        "closed",
+        "closed-midway",
+        "silence",
+        "stall",
+        "drip",
+        "garbage",
+    }
     more: dict[str, Any] = {"path": f"/{failure}"} if failure in own else {}
     if failure in RUN_OUT:
         more["timeout"] = 2 * SOON

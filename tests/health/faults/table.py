@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from dnslb.health.checks.base import Outcome
 from faults.protocols import PROTOCOLS
+
+from dnslb.health.checks.base import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
