@@ -49,7 +49,9 @@ def check_for(
 ) -> Check:
     """The check that meets `failure`."""
     options = {**protocol.good, **protocol.asks.get(failure, {}), **more}
-    options.setdefault("timeout", SOON if failure in RUN_OUT else LONG)
+    # on a machine that is busy the last third of SOON may go by without a byte
+    soon = 2 * SOON if failure == "drip" else SOON
+    options.setdefault("timeout", soon if failure in RUN_OUT else LONG)
     if protocol.tls:
         options["tls"] = Tls(ca_file=certificates.ca_file if certificates else None)
         options["host"] = HOST
