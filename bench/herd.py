@@ -10,190 +10,103 @@ own strategies, loads from its own damped law. Seeded, so every run says the sam
 from __future__ import annotations
 
 import argparse
-import random
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median, quantiles
 from typing import TYPE_CHECKING, Final
 
 from herd_plot import plot
-
-from dnslb.health.damping import damped
-from dnslb.policy.plan import Answer, Cycle, Random
-from dnslb.policy.strategies import Candidate, Choice, find
+from herd_world import CAPACITIES, LAWS, Events, Run, simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
-    Law = Callable[[Sequence[float | None], Sequence[bool]], "Plan"]
-
-CAPACITIES: Final = (1.0, 1.0, 1.5, 2.0, 0.5, 1.0, 1.0, 2.0)
-DYING: Final = 3  # the backend that dies in the run with events
-RESOLVERS: Final = 2000
-INTERVAL: Final = 10
 TTLS: Final = (5, 15, 30, 60, 120, 300)
-DEMANDS: Final = (0.5, 0.7, 0.85)
-SECONDS: Final = 3600
-WARM: Final = 900  # seconds of the start that do not count in the table
-NOISE: Final = 0.02  # of a report
+DEMANDS: Final = (0.5, 0.7, 0.85, 0.95)
+SECONDS: Final = 2700
+WARM: Final = 900  # seconds of the start that do not count
+SWING: Final = 0.25  # of its mean, by which a load must go above and below to be said to turn
 
 
-@dataclass
-class Run:
-    """What one run saw, second by second."""
-
-    loads: list[list[float]]
-
-    @property
-    def busiest(self) -> list[float]:
-        return [max(row) for row in self.loads]
-
-
-Plan = Cycle | Random | Answer
-
-
-def by_strategy(name: str) -> Law:
-    """The plans of a strategy of ours; all weights are equal, as if nobody knew better."""
-    strategy, choice = find(name), Choice(1, lambda _: Answer((), 30))
-
-    def law(loads: Sequence[float | None], up: Sequence[bool]) -> Plan:
-        candidates = [
-            Candidate(f"b{place}", 1, Answer((), place + 1), load)
-            for place, load in enumerate(loads)
-            if up[place]
-        ]
-        return strategy.plan(candidates, choice)
-
-    return law
-
-
-def least_takes_all(loads: Sequence[float | None], up: Sequence[bool]) -> Plan:
-    """What a naive balancer does: everybody goes where the load is least."""
-    known = [
-        (0.0 if load is None else load, place) for place, load in enumerate(loads) if up[place]
-    ]
-    return Answer((), min(known)[1] + 1)
-
-
-LAWS: Final[dict[str, tuple[Law, bool]]] = {
-    "round-robin": (by_strategy("round-robin"), False),
-    "least takes all": (least_takes_all, False),
-    "least-load, undamped": (by_strategy("least-load"), False),
-    "least-load": (by_strategy("least-load"), True),
-}
-
-
-class Walk:
-    """Walks plans as the engine does: a turn for each answer, or a draw."""
-
-    def __init__(self, dice: random.Random) -> None:
-        self._dice = dice
-        self._turn = 0
-
-    def __call__(self, plan: Plan) -> int:
-        if isinstance(plan, Answer):
-            return plan.ttl - 1
-        if isinstance(plan, Cycle):
-            self._turn += 1
-            return self(plan.steps[self._turn % len(plan.steps)])
-        choices = plan.choices
-        drawn = self._dice.choices(choices, [one.weight for one in choices])[0]
-        return self(drawn.node)
-
-
-def simulate(law: Law, *, damp: bool, ttl: int, demand: float, seconds: int, event: bool) -> Run:
-    """One run; with `event`, demand is 30 % higher in the second third.
-
-    And a backend dies in its middle and returns at its end, noticed after three intervals.
-    """
-    dice = random.Random(f"{ttl} {demand}")
-    sizes = [1 / (rank + 20) for rank in range(RESOLVERS)]
-    total = sum(CAPACITIES) * demand / sum(sizes)
-    sizes = [size * total for size in sizes]
-    count = len(CAPACITIES)
-    traffic = [0.0] * count
-    where: list[int | None] = [None] * RESOLVERS
-    due: list[list[int]] = [[] for _ in range(seconds + ttl + 1)]
-    for resolver in range(RESOLVERS):
-        due[dice.randrange(ttl)].append(resolver)
-    walk = Walk(dice)
-    counts: list[float | None] = [None] * count
-    up = [True] * count
-    plan = law(counts, up)
-    reports = [dice.randrange(INTERVAL) for _ in range(count)]
-    recent: list[list[float]] = []
-    rows = []
-    for second in range(seconds):
-        for resolver in due[second]:
-            old = where[resolver]
-            if old is not None:
-                traffic[old] -= sizes[resolver]
-            new = where[resolver] = walk(plan)
-            traffic[new] += sizes[resolver]
-            due[second + ttl].append(resolver)
-        third = seconds // 3
-        rise = 1.3 if event and third <= second < 2 * third else 1.0
-        row = [max(0.0, rise * traffic[place] / CAPACITIES[place]) for place in range(count)]
-        died = event and third * 3 // 2 <= second < 2 * third
-        if died:
-            row[DYING] = 0.0
-        noticed = not (event and third * 3 // 2 + 3 * INTERVAL <= second < 2 * third + 2 * INTERVAL)
-        rows.append(row)
-        recent = [*recent[-4:], row]
-        changed = up[DYING] != noticed
-        up[DYING] = noticed
-        for place in range(count):
-            if second % INTERVAL == reports[place]:
-                told = fmean(past[place] for past in recent) * dice.gauss(1, NOISE)
-                told = max(0.0, told)
-                counts[place] = (
-                    damped(counts[place], told, seconds=INTERVAL, ttl=ttl, interval=INTERVAL)
-                    if damp
-                    else told
-                )
-                changed = True
-        if changed:
-            plan = law(counts, up)
-    return Run(rows)
-
-
-def table(seconds: int) -> list[str]:
-    lines = [
-        "| demand | TTL | law | busiest: median | 95 % of the time below | peak | swing |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+def steady() -> Iterator[str]:
+    """What comes of demand that stays."""
+    yield "| demand | TTL | law | busiest: median | 95 % | peak | misplaced | turns an hour |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for demand in DEMANDS:
         for ttl in TTLS:
             for name, (law, damp) in LAWS.items():
-                run = simulate(law, damp=damp, ttl=ttl, demand=demand, seconds=seconds, event=False)
-                busiest = run.busiest[WARM:]
-                swing = fmean(map(_swing, zip(*run.loads[WARM:], strict=True)))
-                lines.append(
+                run = simulate(law, damp=damp, ttl=ttl, demand=demand, seconds=SECONDS)
+                busiest, loads = run.busiest[WARM:], run.loads[WARM:]
+                hours = (SECONDS - WARM) / 3600
+                turning = fmean(map(_turns, zip(*loads, strict=True))) / hours
+                yield (
                     f"| {demand:.0%} | {ttl} s | {name} | {median(busiest):.2f} "
-                    f"| {quantiles(busiest, n=20)[-1]:.2f} | {max(busiest):.2f} | {swing:.2f} |"
+                    f"| {quantiles(busiest, n=20)[-1]:.2f} | {max(busiest):.2f} "
+                    f"| {fmean(map(_misplaced, loads)):.0%} | {turning:.0f} |"
                 )
-    return lines
 
 
-def _swing(loads: Sequence[float]) -> float:
-    """How far a backend's load goes up and down: between its 5th and 95th percentile."""
-    cuts = quantiles(loads, n=20)
-    return cuts[-1] - cuts[0]
+def eventful(runs: dict[int, dict[str, Run]], events: Events) -> Iterator[str]:
+    """What comes of demand that rises, and of a backend that dies and returns."""
+    yield "| TTL | law | before | demand +30 % | a backend away | after its return |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    parts = (
+        range(WARM, events.risen.start),
+        range(events.risen.start, events.dead.start),
+        range(events.dead.start, events.dead.stop),
+        range(events.dead.stop, 3600),
+    )
+    for ttl, by_law in runs.items():
+        for name, run in by_law.items():
+            busiest = run.busiest
+            cells = [
+                f"{fmean(busiest[second] for second in part):.2f}, "
+                f"{max(busiest[second] for second in part):.2f}"
+                for part in parts
+            ]
+            yield f"| {ttl} s | {name} | {' | '.join(cells)} |"
+
+
+def _misplaced(loads: Sequence[float]) -> float:
+    """The part of the traffic that is elsewhere than if all backends were equally full."""
+    traffic = [load * size for load, size in zip(loads, CAPACITIES, strict=True)]
+    ideal = sum(traffic) / sum(CAPACITIES)
+    away = sum(max(0.0, (load - ideal) * size) for load, size in zip(loads, CAPACITIES, strict=True))
+    return away / sum(traffic)
+
+
+def _turns(loads: Sequence[float]) -> int:
+    """How often a load goes from well above its mean to well below it."""
+    mean, high, turns = fmean(loads), False, 0
+    for load in loads:
+        if load > (1 + SWING) * mean:
+            high = True
+        elif high and load < (1 - SWING) * mean:
+            high, turns = False, turns + 1
+    return turns
 
 
 def main() -> None:
+    """Print the tables; draw the plot where it is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--plot", type=Path, help="write an SVG here")
-    parser.add_argument("--seconds", type=int, default=SECONDS)
     given = parser.parse_args()
-    print(*table(given.seconds), sep="\n")
-    if given.plot:
-        runs = {
-            name: simulate(law, damp=damp, ttl=15, demand=0.6, seconds=3600, event=True).busiest
+    print(*steady(), sep="\n")
+    events = Events()
+    runs = {
+        ttl: {
+            name: simulate(law, damp=damp, ttl=ttl, demand=0.6, seconds=3600, events=events)
             for name, (law, damp) in LAWS.items()
         }
-        given.plot.write_text(plot(runs), "utf-8")
+        for ttl in (15, 60, 300)
+    }
+    print()
+    print(*eventful(runs, events), sep="\n")
+    if given.plot:
+        drawn = {name: run.busiest for name, run in runs[15].items() if name in PLOTTED}
+        given.plot.write_text(plot(drawn), "utf-8")
 
+
+PLOTTED: Final = ("round-robin", "least takes all", "least-load, undamped", "least-load")
 
 if __name__ == "__main__":
     main()
