@@ -10,6 +10,8 @@ own strategies, loads from its own damped law. Seeded, so every run says the sam
 from __future__ import annotations
 
 import argparse
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
 from pathlib import Path
 from statistics import fmean, median, quantiles
 from typing import TYPE_CHECKING, Final
@@ -22,27 +24,31 @@ if TYPE_CHECKING:
 
 TTLS: Final = (5, 15, 30, 60, 120, 300)
 DEMANDS: Final = (0.5, 0.7, 0.85, 0.95)
-SECONDS: Final = 2700
+SECONDS: Final = 2400
 WARM: Final = 900  # seconds of the start that do not count
 SWING: Final = 0.25  # of its mean, by which a load must go above and below to be said to turn
+
+PLOTTED: Final = ("round-robin", "least takes all", "least-load, undamped", "least-load")
 
 
 def steady() -> Iterator[str]:
     """What comes of demand that stays."""
     yield "| demand | TTL | law | busiest: median | 95 % | peak | misplaced | turns an hour |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
-    for demand in DEMANDS:
-        for ttl in TTLS:
-            for name, (law, damp) in LAWS.items():
-                run = simulate(law, damp=damp, ttl=ttl, demand=demand, seconds=SECONDS)
-                busiest, loads = run.busiest[WARM:], run.loads[WARM:]
-                hours = (SECONDS - WARM) / 3600
-                turning = fmean(map(_turns, zip(*loads, strict=True))) / hours
-                yield (
-                    f"| {demand:.0%} | {ttl} s | {name} | {median(busiest):.2f} "
-                    f"| {quantiles(busiest, n=20)[-1]:.2f} | {max(busiest):.2f} "
-                    f"| {fmean(map(_misplaced, loads)):.0%} | {turning:.0f} |"
-                )
+    with ProcessPoolExecutor() as pool:
+        yield from pool.map(_row, *zip(*product(DEMANDS, TTLS, LAWS), strict=True))
+
+
+def _row(demand: float, ttl: int, name: str) -> str:
+    law, damp = LAWS[name]
+    run = simulate(law, damp=damp, ttl=ttl, demand=demand, seconds=SECONDS)
+    busiest, loads = run.busiest[WARM:], run.loads[WARM:]
+    turns = fmean(map(_turns, zip(*loads, strict=True))) * 3600 / (SECONDS - WARM)
+    return (
+        f"| {demand:.0%} | {ttl} s | {name} | {median(busiest):.2f} "
+        f"| {quantiles(busiest, n=20)[-1]:.2f} | {max(busiest):.2f} "
+        f"| {fmean(map(_misplaced, loads)):.0%} | {turns:.0f} |"
+    )
 
 
 def eventful(runs: dict[int, dict[str, Run]], events: Events) -> Iterator[str]:
@@ -70,7 +76,9 @@ def _misplaced(loads: Sequence[float]) -> float:
     """The part of the traffic that is elsewhere than if all backends were equally full."""
     traffic = [load * size for load, size in zip(loads, CAPACITIES, strict=True)]
     ideal = sum(traffic) / sum(CAPACITIES)
-    away = sum(max(0.0, (load - ideal) * size) for load, size in zip(loads, CAPACITIES, strict=True))
+    away = sum(
+        max(0.0, (load - ideal) * size) for load, size in zip(loads, CAPACITIES, strict=True)
+    )
     return away / sum(traffic)
 
 
@@ -105,8 +113,6 @@ def main() -> None:
         drawn = {name: run.busiest for name, run in runs[15].items() if name in PLOTTED}
         given.plot.write_text(plot(drawn), "utf-8")
 
-
-PLOTTED: Final = ("round-robin", "least takes all", "least-load, undamped", "least-load")
 
 if __name__ == "__main__":
     main()

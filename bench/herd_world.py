@@ -119,7 +119,6 @@ def simulate(
     demand: float,
     seconds: int,
     events: Events | None = None,
-    law_of_loads: Callable[..., float] = damped,
 ) -> Run:
     """One run. Resolvers that are told of a backend stay with it until their answer ends."""
     dice = random.Random(f"{ttl} {demand}")
@@ -162,9 +161,7 @@ def simulate(
                 told = fmean(past[place] for past in rows[-MEAN:])
                 told = max(0.0, told * dice.gauss(1, NOISE))
                 if damp:
-                    told = law_of_loads(
-                        counts[place], told, seconds=INTERVAL, ttl=ttl, interval=INTERVAL
-                    )
+                    told = damped(counts[place], told, seconds=INTERVAL, ttl=ttl, interval=INTERVAL)
                 counts[place] = told
                 changed = True
         if changed:

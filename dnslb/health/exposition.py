@@ -79,7 +79,7 @@ def _series(text: str) -> tuple[str, dict[str, str], str]:
         while not rest.lstrip().startswith("}"):
             label = _LABEL.match(rest)
             if not label:
-                raise ValueError(f"{found[0]} has labels that cannot be read")
+                raise ValueError("has labels that cannot be read")
             labels[label[1]] = _unescaped(label[2])
             rest = rest[label.end() :]
         rest = rest.lstrip()[1:]

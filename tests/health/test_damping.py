@@ -39,7 +39,7 @@ def test_it_lies_between_what_counted_and_what_is_reported(
 @given(LOADS, LOADS, st.floats(1, 60), st.floats(0, 60))
 def test_reports_that_stay_are_where_it_rests(counts, reported, interval, ttl):
     before = abs(counts - reported)
-    for _ in range(400):
+    for _ in range(2000):
         counts = damped(counts, reported, seconds=interval, ttl=ttl, interval=interval)
         assert abs(counts - reported) <= before
         before = abs(counts - reported)
@@ -52,3 +52,15 @@ def test_a_longer_time_brings_it_closer(counts, reported, shorter, seconds, ttl,
     near = damped(counts, reported, seconds=seconds + shorter, ttl=ttl, interval=interval)
     far = damped(counts, reported, seconds=seconds, ttl=ttl, interval=interval)
     assert abs(near - reported) <= abs(far - reported)
+
+
+@given(LOADS, LOADS, TIMES, TIMES, st.floats(0, 60), st.floats(0.1, 60))
+def test_one_period_is_as_good_as_two(counts, reported, first, second, ttl, interval):
+    def after(load, seconds):
+        return damped(load, reported, seconds=seconds, ttl=ttl, interval=interval)
+
+    whole, parts = after(counts, first + second), after(after(counts, first), second)
+    if reported >= counts:
+        assert parts == pytest.approx(whole, abs=1e-9)
+    else:
+        assert parts <= whole + 1e-9, "what empties is followed faster on its way"
