@@ -51,6 +51,7 @@ bench: $(BUILT) ## CPU per answered query, beside other servers in the same run
 	cd engine && cargo run --quiet --locked --release --example cost
 	$(BIN)/python bench/load.py
 	$(BIN)/python bench/geo.py
+	$(BIN)/python bench/herd.py
 
 fuzz: $(TOOLS) ## the engine, until you stop it; or SECONDS=3600, TARGET=respond
 	$(BIN)/python engine/fuzz/run.py --seconds $(or $(SECONDS),0) $(TARGET)

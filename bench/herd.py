@@ -76,10 +76,8 @@ def _misplaced(loads: Sequence[float]) -> float:
     """The part of the traffic that is elsewhere than if all backends were equally full."""
     traffic = [load * size for load, size in zip(loads, CAPACITIES, strict=True)]
     ideal = sum(traffic) / sum(CAPACITIES)
-    away = sum(
-        max(0.0, (load - ideal) * size) for load, size in zip(loads, CAPACITIES, strict=True)
-    )
-    return away / sum(traffic)
+    over = (max(0.0, load - ideal) * size for load, size in zip(loads, CAPACITIES, strict=True))
+    return sum(over) / sum(traffic)
 
 
 def _turns(loads: Sequence[float]) -> int:

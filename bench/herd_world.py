@@ -97,7 +97,8 @@ class Walk:
     def over(self, plan: Plan) -> Callable[[], int]:
         """What gives the place of a backend for each answer."""
         if isinstance(plan, Answer):
-            return lambda: plan.ttl - 1
+            place = plan.ttl - 1
+            return lambda: place
         if isinstance(plan, Cycle):
             inner = [self.over(step) for step in plan.steps]
 
@@ -108,10 +109,15 @@ class Walk:
             return turn
         ends = list(accumulate(choice.weight for choice in plan.choices))
         inner = [self.over(choice.node) for choice in plan.choices]
-        return lambda: inner[bisect(ends, self._dice.random() * ends[-1])]()
+        dice, total = self._dice, ends[-1]
+
+        def draw() -> int:
+            return inner[bisect(ends, dice.random() * total)]()
+
+        return draw
 
 
-def simulate(
+def simulate(  # noqa: C901 - one second of the world in one place
     law: Law,
     *,
     damp: bool,

@@ -26,8 +26,8 @@ from typing import Final
 __all__ = ["damped"]
 
 STEADY: Final = 2.0
-"""The lag per gain and dead time. A loop of this kind begins to swing below 0.6; so three times that
-is left for noise. With more, a backend stays busy for longer after a change (bench/herd.py)."""
+"""The lag per gain and dead time. A loop of this kind begins to swing below 0.6; the rest is room
+for noise. With more, a backend stays busy for longer after a change (bench/herd.py shows both)."""
 
 MOST_GAIN: Final = 8.0
 """The gain at a load of 0.89 and beyond: with more, a backend that fills up would be noticed only
@@ -58,4 +58,6 @@ def damped(
     if 2 * gain * report <= ALONE * ttl:
         return reported
     lag = STEADY * gain * (report + ttl / 2)
-    return counts + (reported - counts) * -math.expm1(-seconds / lag)
+    new = counts + (reported - counts) * -math.expm1(-seconds / lag)
+    # which rounding may have moved beyond the report
+    return min(max(new, min(counts, reported)), max(counts, reported))
