@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -89,6 +90,46 @@ def test_a_server_without_the_health_service():
     assert result.detail.startswith("UNIMPLEMENTED")
 
 
+def test_a_response_that_is_too_large():
+    much = grpc.unary_unary_rpc_method_handler(lambda *_: b"x" * 100_000)
+    handler = grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": much})
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[handler])
+    port = server.add_insecure_port(f"{LOOPBACK}:0")
+    server.start()
+    try:
+        result = run(GrpcCheck(port=port))
+    finally:
+        server.stop(None).wait(5)
+    assert (result.outcome, result.detail) == (
+        Outcome.TOO_LARGE,
+        "the response is beyond 64 KiB",
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "authority"),
+    [
+        ("grpc.example.com:99", "grpc.example.com:99"),
+        ("2001:db8::1", "[2001:db8::1]"),
+        (None, "127.0.0.1:{port}"),
+    ],
+)
+def test_who_is_meant(host, authority):
+    seen = {}
+
+    def note(connection, number):
+        seen.update(connection.asked)
+        http_error(connection, number)
+
+    async def probe():
+        async with answering(note) as port:
+            await GrpcCheck(port=port, host=host).probe(LOOPBACK, Kept())
+            return authority.format(port=port)
+
+    assert asyncio.run(probe()) == seen[b":authority"].decode()
+    assert seen[b"te"] == b"trailers"
+
+
 def test_over_tls(tmp_path):
     ca = trustme.CA()
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
@@ -103,9 +144,19 @@ def test_over_tls(tmp_path):
         assert run(GrpcCheck(port=port, host=HOST, tls=Tls())).outcome is Outcome.TLS_UNTRUSTED
 
 
-def test_load_stands_in_the_trailers():
-    with serving() as port:
-        assert run(GrpcCheck(port=port, load=LoadSource(kind="orca"))).load == 0.3
+class LoadedInBinary(health.HealthServicer):
+    """The same in binary form: field 1, cpu_utilization, a double."""
+
+    def Check(self, request, context):  # noqa: N802 - gRPC's name
+        report = b"\x09" + struct.pack("<d", 0.25)
+        context.set_trailing_metadata((("endpoint-load-metrics-bin", report),))
+        return super().Check(request, context)
+
+
+@pytest.mark.parametrize(("servicer", "load"), [(Loaded, 0.3), (LoadedInBinary, 0.25)])
+def test_load_stands_in_the_trailers(servicer, load):
+    with serving(servicer=servicer()) as port:
+        assert run(GrpcCheck(port=port, load=LoadSource(kind="orca"))).load == load
 
 
 def test_a_connection_is_reused_and_outlives_a_restart():

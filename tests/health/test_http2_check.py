@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
 from contextlib import asynccontextmanager
 
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 import pytest
 import trustme
 from health_nginx import nginx
 from health_servers import LOOPBACK, raw
+from hyperframe.frame import GoAwayFrame, SettingsFrame
 
 from dnslb.health.checks.base import Kept, Outcome
 from dnslb.health.checks.http2 import Http2Check
@@ -106,11 +110,15 @@ def test_a_server_that_chooses_http_1_in_the_handshake():
             check = Http2Check(port=there.port, tls=Tls(verify=False))
             return await check.probe(LOOPBACK, Kept())
 
-    assert asyncio.run(probe()).outcome in {Outcome.TLS_PROTOCOL, Outcome.CLOSED}
+    result = asyncio.run(probe())
+    assert (result.outcome, result.detail) == (
+        Outcome.TLS_PROTOCOL,
+        "the server chose no protocol by ALPN, not h2",
+    )
 
 
 @asynccontextmanager
-async def answering(act):
+async def answering(act, address=LOOPBACK):
     """A server that does `act` with its connection once a request has come."""
 
     async def handle(reader, writer):
@@ -121,14 +129,15 @@ async def answering(act):
             while data := await reader.read(65_536):
                 for event in connection.receive_data(data):
                     if isinstance(event, h2.events.RequestReceived):
+                        connection.asked = dict(event.headers)
                         act(connection, event.stream_id)
                 writer.write(connection.data_to_send())
-        except OSError:
-            pass
+        except (OSError, h2.exceptions.ProtocolError):
+            pass  # the check went away, or spoke on after a goodbye
         finally:
             writer.close()
 
-    server = await asyncio.start_server(handle, LOOPBACK, 0)
+    server = await asyncio.start_server(handle, address, 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -148,6 +157,56 @@ def goodbye(connection, _):
     connection.close_connection(11, last_stream_id=0)
 
 
+def later(number, last, code=0):
+    """A GOAWAY, which the library does not send with anything after it."""
+    frame = GoAwayFrame(0)
+    frame.last_stream_id, frame.error_code = last or number, code
+    return frame.serialize()
+
+
+def answer_after_goodbye(last):
+    def act(connection, number):
+        connection._data_to_send += later(number, last)
+        connection.send_headers(number, [(":status", "200")])
+        connection.send_data(number, b"fine", end_stream=True)
+
+    return act
+
+
+def goodbye_after_answer(connection, number):
+    connection.send_headers(number, [(":status", "200")], end_stream=True)
+    connection._data_to_send += later(number, 0, 2)
+
+
+def goodbye_within(connection, number):
+    connection.send_headers(number, [(":status", "200")])
+    connection._data_to_send += later(number, 0, 2)
+
+
+def large_head(connection, number):
+    fields = [(f"x-{index}", "y" * 1000) for index in range(20)]
+    connection.send_headers(number, [(":status", "200"), *fields], end_stream=True)
+
+
+def early_hints(connection, number):
+    connection.send_headers(number, [(":status", "103"), ("link", "</style.css>")])
+    connection.send_headers(number, [(":status", "200")], end_stream=True)
+
+
+def short_body(connection, number):
+    connection.send_headers(number, [(":status", "200"), ("content-length", "9")])
+    connection.send_data(number, b"abc", end_stream=True)
+
+
+def no_status(connection, number):
+    connection.config.validate_outbound_headers = False
+    connection.send_headers(number, [("x-status", "200")], end_stream=True)
+
+
+def large_frame(connection, _):
+    connection._data_to_send += b"\x00\x80\x00\x00\x00\x00\x00\x00\x01"
+
+
 def silent_headers(connection, number):
     connection.send_headers(number, [(":status", "200"), ("content-length", "9")])
     connection.send_data(number, b"abc")
@@ -159,16 +218,78 @@ def silent_headers(connection, number):
         (reset, Outcome.RESET),
         (reset_later, Outcome.RESET_MIDWAY),
         (goodbye, Outcome.CLOSED),
+        (answer_after_goodbye(2**31 - 1), Outcome.OK),
+        (answer_after_goodbye(None), Outcome.OK),
+        (goodbye_after_answer, Outcome.OK),
+        (goodbye_within, Outcome.CLOSED),
+        (large_head, Outcome.TOO_LARGE),
+        (early_hints, Outcome.OK),
+        (short_body, Outcome.MALFORMED),
+        (no_status, Outcome.MALFORMED),
+        (large_frame, Outcome.MALFORMED),
         (silent_headers, Outcome.READ_TIMEOUT),
     ],
-    ids=["reset", "reset-midway", "goodbye", "silent"],
-)
-def test_frames_that_end_it(act, outcome):
+    ids=[
+        "reset", "reset-midway", "goodbye", "graceful", "graceful-last", "answered", "within",
+        "large-head", "hints", "short", "no-status", "large-frame", "silent",
+    ],
+)  # fmt: skip
+def test_frames(act, outcome):
     async def probe():
         async with answering(act) as port:
-            return await Http2Check(port=port, timeout=0.3).probe(LOOPBACK, Kept())
+            timeout = 0.3 if outcome is Outcome.READ_TIMEOUT else 3.0
+            return await Http2Check(port=port, timeout=timeout).probe(LOOPBACK, Kept())
 
     assert asyncio.run(probe()).outcome is outcome
+
+
+@asynccontextmanager
+async def greeting(*chunks, reset=False):
+    """A server that sends `chunks`, each in a segment of its own, and closes or resets."""
+
+    async def handle(reader, writer):
+        await reader.read(65_536)
+        sock = writer.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for chunk in chunks:
+            writer.write(chunk)
+            await reader.read(65_536)  # the check says that it has seen it
+        if reset:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+        writer.close()
+
+    server = await asyncio.start_server(handle, LOOPBACK, 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("reset", "outcome", "detail"),
+    [
+        (True, Outcome.RESET, "connection reset before the response"),
+        (False, Outcome.CLOSED, "connection closed without a response"),
+    ],
+    ids=["reset", "closed"],
+)
+def test_settings_are_no_answer(reset, outcome, detail):
+    async def probe():
+        async with greeting(SettingsFrame(0).serialize(), reset=reset) as port:
+            return await Http2Check(port=port).probe(LOOPBACK, Kept())
+
+    result = asyncio.run(probe())
+    assert (result.outcome, result.detail) == (outcome, detail)
+
+
+@pytest.mark.parametrize("address", [LOOPBACK, "::1"])
+def test_both_families(address):
+    async def probe():
+        async with answering(early_hints, address) as port:
+            return await Http2Check(port=port).probe(address, Kept())
+
+    assert asyncio.run(probe()).outcome is Outcome.OK
 
 
 def test_a_goodbye_between_probes_makes_a_fresh_connection():

@@ -16,7 +16,7 @@ from dnslb.health.checks.base import Outcome, Result, authority
 from dnslb.health.checks.h2stream import ALPN, ask
 from dnslb.health.checks.network import FailedError
 from dnslb.health.checks.stream import StreamCheck
-from dnslb.health.checks.web import line
+from dnslb.health.checks.web import as_authority, line
 
 if TYPE_CHECKING:
     from dnslb.health.checks.h2stream import Reply
@@ -52,6 +52,8 @@ class GrpcCheck(StreamCheck):
             return Result(Outcome.STATUS, f"HTTP {reply.status}, expected 200")
         if not reply.headers.get("content-type", "").startswith("application/grpc"):
             return Result(Outcome.MALFORMED, "the response is none of gRPC")
+        if not reply.whole:
+            return Result(Outcome.TOO_LARGE, "the response is beyond 64 KiB")
         said = reply.headers | reply.trailers
         code = said.get("grpc-status")
         if code is None and not reply.whole:
@@ -74,7 +76,9 @@ class GrpcCheck(StreamCheck):
         return f"{authority(address, self.effective_port)} {self.service}".rstrip()
 
     def _fields(self, address: str) -> list[tuple[str, str]]:
-        host = self.host or authority(self.name(address), self.effective_port)
+        host = authority(self.name(address), self.effective_port)
+        if self.host is not None:
+            host = as_authority(self.host)
         return [
             (":method", "POST"),
             (":scheme", "https" if self.tls else "http"),

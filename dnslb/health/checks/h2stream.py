@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import (
-    ConnectionTerminated,
     DataReceived,
     InformationalResponseReceived,
     ResponseReceived,
@@ -20,11 +19,14 @@ from h2.events import (
     StreamReset,
     TrailersReceived,
 )
-from h2.exceptions import ProtocolError
+from h2.exceptions import DenialOfServiceError, ProtocolError
+from h2.settings import SettingCodes, Settings
 
 from dnslb.health.checks.base import Outcome
 from dnslb.health.checks.body import MAX_BODY
-from dnslb.health.checks.network import FailedError, Phase
+from dnslb.health.checks.h2frames import Frames, Goodbye
+from dnslb.health.checks.network import FailedError, Phase, closed
+from dnslb.health.checks.web import MAX_HEAD, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,8 +39,8 @@ __all__ = ["ALPN", "Reply", "ask"]
 
 ALPN: Final = ("h2",)
 
-SETTINGS: Final = 4
-"""The type of the frame that a server begins with (RFC 9113, section 3.4)."""
+CANCEL: Final = 8
+"""The error code of a request whose answer is of no more interest (RFC 9113, section 7)."""
 
 
 @dataclass
@@ -57,6 +59,20 @@ class Reply:
         return self.ended
 
 
+class _Session:
+    """What both sides know of a connection, from one request to the next."""
+
+    def __init__(self) -> None:
+        self.frames = Frames()
+        self.leaving = False  # whether the server takes no further requests
+        self.h2 = H2Connection(H2Configuration(client_side=True, header_encoding="latin-1"))
+        # pushed responses would use up the window of the one that was asked for
+        settings = {SettingCodes.ENABLE_PUSH: 0, SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEAD}
+        self.h2.local_settings = Settings(client=True, initial_values=settings)
+        self.h2.decoder.max_header_list_size = MAX_HEAD
+        self.h2.initiate_connection()
+
+
 async def ask(stream: Stream, headers: Sequence[tuple[str, str]], body: bytes | None) -> Reply:
     """Make one request, and read its response, or the first 64 KiB of it.
 
@@ -66,80 +82,78 @@ async def ask(stream: Stream, headers: Sequence[tuple[str, str]], body: bytes | 
     Raises:
         FailedError, OSError: there is no response.
     """
-    if stream.alpn not in {None, "h2"}:
-        raise FailedError(Outcome.TLS_PROTOCOL, f"the server chose {stream.alpn}, not h2")
+    if stream.encrypted and stream.alpn != "h2":
+        chosen = stream.alpn or "no protocol"
+        raise FailedError(Outcome.TLS_PROTOCOL, f"the server chose {chosen} by ALPN, not h2")
     stream.on_idle = None
     reused = stream.session is not None
-    connection = stream.session
-    if connection is None:
-        connection = _connection()
-        connection.initiate_connection()
+    session: _Session = stream.session or _Session()
     stream.session = None
     reply = Reply()
+    number = _send(session, headers, body)
+    stream.write(session.h2.data_to_send())
     try:
-        number = connection.get_next_available_stream_id()
-        connection.send_headers(number, headers, end_stream=body is None)
-        if body is not None:
-            connection.send_data(number, body, end_stream=True)
-        stream.write(connection.data_to_send())
-        await _read(connection, stream, number, reply, fresh=not reused)
-        if reply.ended:
-            stream.session, stream.reusable = connection, True
-            stream.on_idle = partial(_idle, connection, stream)
-        else:
-            connection.reset_stream(number, 8)  # CANCEL: the rest is of no interest
-            stream.write(connection.data_to_send())
-    except (ProtocolError, FailedError) as error:
-        if reused and not reply.status:
-            # what came was the end of the old connection, and no answer
+        await _read(session, stream, number, reply)
+    except (ProtocolError, FailedError, OSError) as error:
+        if not reply.status and (reused or not session.frames.partial):
+            # what came was settings and the like, or the end of the old connection: no answer
             stream.progress.received = 0
-        if isinstance(error, FailedError):
-            raise
-        raise FailedError(Outcome.MALFORMED, _words(error)) from error
+        if isinstance(error, ProtocolError):
+            raise _malformed(error) from error
+        raise
+    if not reply.ended:
+        session.h2.reset_stream(number, CANCEL)
+        stream.write(session.h2.data_to_send())
+    elif _idle(session, stream, b""):
+        stream.session, stream.reusable = session, True
+        stream.on_idle = partial(_idle, session, stream)
     return reply
 
 
-def _connection() -> H2Connection:
-    return H2Connection(H2Configuration(client_side=True, header_encoding="latin-1"))
+def _send(session: _Session, headers: Sequence[tuple[str, str]], body: bytes | None) -> int:
+    try:
+        number = session.h2.get_next_available_stream_id()
+        session.h2.send_headers(number, headers, end_stream=body is None)
+        if body is not None:
+            session.h2.send_data(number, body, end_stream=True)
+    except ProtocolError as error:
+        raise FailedError(Outcome.ERROR, f"no request can be made: {line(str(error))}") from error
+    return number
 
 
-async def _read(
-    connection: H2Connection, stream: Stream, number: int, reply: Reply, *, fresh: bool
-) -> None:
-    begin = b"" if fresh else None
-    while not reply.ended and len(reply.body) < MAX_BODY:
-        data = await stream.more()
-        if begin is not None:
-            begin = _check_begin(begin + data)
-        for event in connection.receive_data(data):
-            _take(event, reply, connection, number)
+async def _read(session: _Session, stream: Stream, number: int, reply: Reply) -> None:
+    while len(reply.body) < MAX_BODY:
+        data = await stream.read()
+        if not data:
+            if not reply.status and not session.frames.partial:
+                stream.progress.received = 0
+            raise closed(stream.progress)
+        session.frames.feed(data)
+        for frame in session.frames.whole():
+            if isinstance(frame, Goodbye):
+                _leave(frame, session, number)
+            else:
+                for event in session.h2.receive_data(frame):
+                    _take(event, reply, session.h2, number)
+            if reply.ended:
+                return  # what follows says nothing of this answer
         if reply.status:
             stream.progress.reached = Phase.BODY
-        stream.write(connection.data_to_send())
+        stream.write(session.h2.data_to_send())
 
 
-def _check_begin(begin: bytes) -> bytes | None:
-    """Look at how a connection begins, since h2 would wait for a frame as long as text seems to be.
-
-    None: it begins well, as far as can be told from the first frame's type.
-    """
-    if len(begin) < 4:
-        return begin
-    if begin[3] == SETTINGS:
-        return None
-    said = "the server answers as HTTP/1" if begin.startswith(b"HTTP") else "it begins otherwise"
-    raise FailedError(Outcome.MALFORMED, f"no HTTP/2: {said}")
+def _leave(goodbye: Goodbye, session: _Session, number: int) -> None:
+    if goodbye.last < number or goodbye.code:
+        raise FailedError(Outcome.CLOSED, f"the server says goodbye, code {goodbye.code}")
+    session.leaving = True  # but it answers this request
 
 
 def _take(event: Event, reply: Reply, connection: H2Connection, number: int) -> None:
-    if isinstance(event, ConnectionTerminated):
-        if (event.last_stream_id or 0) < number or event.error_code:
-            raise FailedError(Outcome.CLOSED, f"the server says goodbye, code {event.error_code}")
-    elif getattr(event, "stream_id", None) != number or isinstance(
+    if getattr(event, "stream_id", None) != number or isinstance(
         event, InformationalResponseReceived
     ):
         return
-    elif isinstance(event, ResponseReceived):
+    if isinstance(event, ResponseReceived):
         reply.headers = _headers(event.headers)
         status = reply.headers.pop(":status", "")
         reply.status = int(status) if status.isascii() and status.isdecimal() else -1
@@ -167,16 +181,22 @@ def _str(text: str | bytes) -> str:
     return text if isinstance(text, str) else text.decode("latin-1")
 
 
-def _idle(connection: H2Connection, stream: Stream, data: bytes) -> bool:
+def _idle(session: _Session, stream: Stream, data: bytes) -> bool:
     """Take in what comes between two requests; whether the connection is still of use."""
+    session.frames.feed(data)
     try:
-        events = connection.receive_data(data)
-    except ProtocolError:
+        for frame in session.frames.whole():
+            if isinstance(frame, Goodbye):
+                return False
+            session.h2.receive_data(frame)
+    except (ProtocolError, FailedError):
         return False
-    stream.write(connection.data_to_send())
-    return not any(isinstance(event, ConnectionTerminated) for event in events)
+    stream.write(session.h2.data_to_send())
+    return not session.leaving
 
 
-def _words(error: ProtocolError) -> str:
-    text = " ".join(str(error).split())
-    return f"no HTTP/2: {text[:120]}" if text else "no HTTP/2"
+def _malformed(error: ProtocolError) -> FailedError:
+    if isinstance(error, DenialOfServiceError):
+        return FailedError(Outcome.TOO_LARGE, f"the response's head is beyond {MAX_HEAD} bytes")
+    words = line(str(error))
+    return FailedError(Outcome.MALFORMED, f"no HTTP/2: {words}" if words else "no HTTP/2")

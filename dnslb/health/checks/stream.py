@@ -68,6 +68,11 @@ class Stream(asyncio.Protocol):
         return not self._over and not self._buffer
 
     @property
+    def encrypted(self) -> bool:
+        """Whether TLS is under it."""
+        return bool(self._transport and self._transport.get_extra_info("ssl_object"))
+
+    @property
     def alpn(self) -> str | None:
         """The protocol that both sides chose in the TLS handshake."""
         over = self._transport and self._transport.get_extra_info("ssl_object")

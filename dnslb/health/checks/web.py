@@ -19,7 +19,7 @@ from dnslb.health.checks.stream import StreamCheck
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAX_HEAD", "WebCheck", "line"]
+__all__ = ["MAX_HEAD", "WebCheck", "as_authority", "line"]
 
 MAX_HEAD: Final = 16 * 1024
 """Bytes of a response's head; web servers bound a request's likewise."""
@@ -60,8 +60,7 @@ class WebCheck(StreamCheck):
             port = self.effective_port
             usual = port == self.PORTS[self.tls is not None]
             return authority(self.name(address), None if usual else port)
-        # a port in it goes out as written, an IPv6 address in brackets
-        return host if host.count(":") == 1 else authority(host, None)
+        return as_authority(host)
 
     def request_headers(self, address: str) -> list[tuple[str, str]]:
         """The headers of a request, `Host` first; those of the check take the place of ours."""
@@ -123,6 +122,11 @@ class WebCheck(StreamCheck):
 
 def _host_first(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return sorted(headers, key=lambda header: header[0].lower() != "host")
+
+
+def as_authority(host: str) -> str:
+    """`host` of a check as requests write it: a port as given, an IPv6 address in brackets."""
+    return host if host.count(":") == 1 else authority(host, None)
 
 
 def line(text: str) -> str:
