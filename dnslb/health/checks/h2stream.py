@@ -52,11 +52,12 @@ class Reply:
     body: bytearray = field(default_factory=bytearray)
     trailers: dict[str, str] = field(default_factory=dict)
     ended: bool = False
+    cut: bool = False  # whether there was more than is looked at
 
     @property
     def whole(self) -> bool:
         """Whether the body is all there is, rather than its first 64 KiB."""
-        return self.ended
+        return self.ended and not self.cut
 
 
 class _Session:
@@ -161,7 +162,9 @@ def _take(event: Event, reply: Reply, connection: H2Connection, number: int) -> 
             raise FailedError(Outcome.MALFORMED, "the response has no status")
     elif isinstance(event, DataReceived):
         data = event.data or b""
-        reply.body += data[: MAX_BODY - len(reply.body)]
+        room = MAX_BODY - len(reply.body)
+        reply.body += data[:room]
+        reply.cut = reply.cut or len(data) > room
         connection.acknowledge_received_data(event.flow_controlled_length or 0, number)
     elif isinstance(event, TrailersReceived):
         reply.trailers = _headers(event.headers)
