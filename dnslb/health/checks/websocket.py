@@ -1,4 +1,8 @@
-"""The WebSocket check: the handshake, and if told so a message and the reply (RFC 6455)."""
+"""The WebSocket check: the handshake, and if told so a message and the reply (RFC 6455).
+
+A message goes out as text, or as binary when it is no UTF-8. The first message that comes is the
+reply, of either kind.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import h11
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
     AcceptConnection,
@@ -21,7 +26,7 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.checks.body import MAX_BODY
 from dnslb.health.checks.network import FailedError, Phase
-from dnslb.health.checks.web import WebCheck, line
+from dnslb.health.checks.web import MAX_HEAD, WebCheck, line
 
 if TYPE_CHECKING:
     from wsproto.events import Event
@@ -33,7 +38,7 @@ __all__ = ["WebSocketCheck"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSocketCheck(WebCheck):
-    """Opens a WebSocket; with `send` or `body`, also sends a text and waits for the reply."""
+    """Opens a WebSocket; with `send` or `body`, also sends a message and waits for the reply."""
 
     ALPN: ClassVar[tuple[str, ...]] = ("http/1.1",)
 
@@ -45,7 +50,7 @@ class WebSocketCheck(WebCheck):
         try:
             return await _Talk(self, stream, address).result()
         except RemoteProtocolError as error:
-            raise FailedError(Outcome.MALFORMED, f"no WebSocket: {line(str(error))}") from error
+            raise _malformed(error) from error
         except LocalProtocolError as error:
             raise FailedError(Outcome.ERROR, line(str(error))) from error
 
@@ -62,28 +67,32 @@ class _Talk:
 
     async def result(self) -> Result:
         check, stream = self._check, self._stream
-        headers = check.request_headers(self._address)
-        own = {"host", "accept-encoding"}
-        stream.write(
-            self._connection.send(
-                Request(
-                    host=check.authority(self._address),
-                    target=check.request_target,
-                    extra_headers=[
-                        (name.lower().encode(), value.encode())
-                        for name, value in headers
-                        if name.lower() not in own
-                    ],
-                )
-            )
-        )
+        stream.write(self._connection.send(self._request()))
         if refused := await self._accepted():
             return refused
         if check.send is not None:
-            stream.write(self._connection.send(TextMessage(check.send.decode())))
+            stream.write(self._connection.send(_message(check.send)))
         outcome = await self._replied() if check.send is not None or check.body else None
         stream.write(self._connection.send(CloseConnection(1000)))
         return outcome or Result(Outcome.OK)
+
+    def _request(self) -> Request:
+        host, protocols, others = "", list[str](), list[tuple[bytes, bytes]]()
+        for name, value in self._check.request_headers(self._address):
+            key = name.lower()
+            if key == "host":
+                host = value
+            elif key == "sec-websocket-protocol":
+                # only what was offered may be chosen, so the library has to know
+                protocols += [one.strip() for one in value.split(",")]
+            elif key != "accept-encoding":
+                others.append((key.encode(), value.encode()))
+        return Request(
+            host=host,
+            target=self._check.request_target,
+            subprotocols=protocols,
+            extra_headers=others,
+        )
 
     async def _accepted(self) -> Result | None:
         """The result of a handshake that is not accepted."""
@@ -129,3 +138,20 @@ class _Talk:
 
     def _receive(self, data: bytes) -> None:
         self._connection.receive_data(data)
+
+
+def _message(data: bytes) -> TextMessage | BytesMessage:
+    try:
+        return TextMessage(data.decode())
+    except UnicodeDecodeError:
+        return BytesMessage(data)
+
+
+def _malformed(error: RemoteProtocolError) -> FailedError:
+    # what is wrong with the response is told by the library beneath, HTTP/1's
+    cause = error.__context__
+    if isinstance(cause, h11.RemoteProtocolError):
+        if cause.error_status_hint == 431:
+            return FailedError(Outcome.TOO_LARGE, f"the response's head is beyond {MAX_HEAD} bytes")
+        return FailedError(Outcome.MALFORMED, f"no WebSocket: {line(str(cause))}")
+    return FailedError(Outcome.MALFORMED, f"no WebSocket: {line(str(error))}")
