@@ -56,8 +56,6 @@ class GrpcCheck(StreamCheck):
             return Result(Outcome.TOO_LARGE, "the response is beyond 64 KiB")
         said = reply.headers | reply.trailers
         code = said.get("grpc-status")
-        if code is None and not reply.whole:
-            return Result(Outcome.TOO_LARGE, "the response is beyond 64 KiB")
         if code is None:
             return Result(Outcome.MALFORMED, "the response has no grpc-status")
         if code != "0":
