@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
-from configs import built, checked, lines, look
+from configs import NS, built, checked, lines, look
 
 from dnslb.health.checks.agent import AgentCheck
 from dnslb.health.checks.command import ExecCheck
@@ -77,3 +79,17 @@ def test_problems(tmp_path, monkeypatch, text, problem):
     told = lines(look(tmp_path, checked(text)))
     assert len(told) == 1
     assert problem in told[0]
+
+
+def test_a_package_that_is_missing_is_named_with_the_extra_that_brings_it(tmp_path, monkeypatch):
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "aioquic" else there(name)
+    )
+    zone = (
+        NS + "checks: {c: {type: http3}}\npools: {p: {check: c, members: [{address: 192.0.2.1}]}}\n"
+    )
+    told = lines(look(tmp_path, zone))
+    assert told[0].endswith(
+        "checks.c.type: http3 needs the package aioquic; install it with: pip install 'dnslb[http3]'"
+    )
