@@ -82,6 +82,7 @@ def test_problems(tmp_path, monkeypatch, text, problem):
 
 
 def test_a_package_that_is_missing_is_named_with_the_extra_that_brings_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     there = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "aioquic" else there(name)
