@@ -153,10 +153,12 @@ class Publisher:
             pause = COALESCE
             async with self._turn:
                 changed, self._changed = self._changed, set()
-                standings = dict(self._standings())
-                services = self._holders.of(changed, self._known, standings)
+                services = self._holders.of(changed, self._known, self._standings())
+                # what no plan looks at, as latency mostly, costs no copy of all standings
+                standings = dict(self._standings()) if services else self._known
                 try:
-                    await asyncio.to_thread(self._publish, services, standings)
+                    if services:
+                        await asyncio.to_thread(self._publish, services, standings)
                 except Exception:
                     log.exception("publishing failed; it is tried again, the plans in force stay")
                     self.changed(changed)
