@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+import ssl
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 
 import pytest
 import trustme
 from aioquic.asyncio import QuicConnectionProtocol, serve
+from aioquic.buffer import Buffer
 from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ProtocolNegotiated
+from aioquic.quic.packet import encode_quic_version_negotiation, pull_quic_header
 
 from dnslb.health.checks.base import Kept, Outcome
 from dnslb.health.checks.http3 import Http3Check
+from dnslb.health.checks.network import Phase, Progress, resolve
+from dnslb.health.checks.quic import first
 from dnslb.health.checks.tls import Tls
 from dnslb.health.load import LoadSource
 
@@ -57,7 +63,13 @@ class Answering(QuicConnectionProtocol):
         elif path == "/big":
             send(number, [(b":status", b"200")])
             self.http.send_data(number, b"x" * 200_000, end_stream=True)
-        elif path == "/reset":
+        else:
+            self.misbehave(number, path)
+        self.transmit()
+
+    def misbehave(self, number, path):
+        send = self.http.send_headers
+        if path == "/reset":
             self._quic.reset_stream(number, 0x10C)
         elif path == "/midway":
             send(number, [(b":status", b"200")])
@@ -66,16 +78,25 @@ class Answering(QuicConnectionProtocol):
             self._quic.close(error_code=0x102)
         elif path == "/close":
             self._quic.close(error_code=0x100)
-        self.transmit()
+        elif path == "/garbage":
+            self._quic.send_stream_data(number, b"\x00\x03abc", end_stream=True)
+        elif path == "/nothing":
+            self._quic.send_stream_data(number, b"", end_stream=True)
+        elif path == "/head":
+            fields = [(f"x-{index}".encode(), b"y" * 1000) for index in range(20)]
+            send(number, [(b":status", b"200"), *fields], end_stream=True)
+        elif path == "/forgotten":
+            token = self._quic._host_cids[0].stateless_reset_token
+            self._transport.sendto(b"\x40" + bytes(40) + token, self._quic._network_paths[0].addr)
 
 
 @asynccontextmanager
-async def serving(tmp_path, issued, address=LOOPBACK, alpn="h3"):
-    configuration = QuicConfiguration(is_client=False, alpn_protocols=[alpn])
+async def serving(tmp_path, issued, address=LOOPBACK, alpn="h3", create=Answering, **options):
+    configuration = QuicConfiguration(is_client=False, alpn_protocols=[alpn], **options)
     issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")
     configuration.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
-    server = await serve(address, 0, configuration=configuration, create_protocol=Answering)
+    server = await serve(address, 0, configuration=configuration, create_protocol=create)
     try:
         yield server._transport.get_extra_info("sockname")[1]
     finally:
@@ -118,6 +139,10 @@ def test_it_passes(tmp_path, ca, address):
         ({"path": "/reset"}, Outcome.RESET),
         ({"path": "/midway"}, Outcome.RESET_MIDWAY),
         ({"path": "/close"}, Outcome.CLOSED),
+        ({"path": "/garbage"}, Outcome.MALFORMED),
+        ({"path": "/nothing"}, Outcome.MALFORMED),
+        ({"path": "/head"}, Outcome.TOO_LARGE),
+        ({"path": "/forgotten"}, Outcome.RESET),
         ({"path": "/silent", "timeout": 0.5}, Outcome.READ_TIMEOUT),
         ({"host": "other.example"}, Outcome.TLS_NAME),
         ({"tls": Tls()}, Outcome.TLS_UNTRUSTED),
@@ -125,14 +150,144 @@ def test_it_passes(tmp_path, ca, address):
         ({"alpn": "hq-interop"}, Outcome.TLS_PROTOCOL),
     ],
     ids=[
-        "status", "redirect", "body", "large", "reset", "midway", "close", "silent", "name",
-        "untrusted", "unverified", "alpn",
+        "status", "redirect", "body", "large", "reset", "midway", "close", "garbage", "nothing",
+        "head", "forgotten", "silent", "name", "untrusted", "unverified", "alpn",
     ],
 )  # fmt: skip
 def test_failures(tmp_path, ca, options, outcome):
     result = run(tmp_path, ca, **options)
     assert result.outcome is outcome
     assert result.detail.isprintable()
+
+
+def test_the_log_is_left_alone(tmp_path, ca, capfd, monkeypatch):
+    monkeypatch.setattr(logging.root, "handlers", [])  # as in a server; pytest has its own
+    assert run(tmp_path, ca, tls=Tls()).outcome is Outcome.TLS_UNTRUSTED
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "detail"),
+    [
+        ({"host": "other.example"}, "certificate is for another name"),
+        ({"tls": Tls()}, "certificate's issuer is not trusted"),
+        ({"alpn": "hq-interop"}, "handshake failed: No common ALPN protocols"),
+    ],
+    ids=["name", "untrusted", "alpn"],
+)
+def test_words(tmp_path, ca, options, detail):
+    assert run(tmp_path, ca, **options).detail == detail
+
+
+def test_the_server_is_left_without_state(tmp_path, ca):
+    async def probe():
+        made = []
+
+        def create(*args, **options):
+            made.append(Answering(*args, **options))
+            return made[-1]
+
+        async with serving(tmp_path, ca.issue_cert(HOST), create=create) as port:
+            check = Http3Check(port=port, path="/ok", host=HOST, tls=Tls(verify=False), timeout=30)
+            result = await check.probe(LOOPBACK, Kept())
+            for protocol in made:
+                await asyncio.wait_for(protocol.wait_closed(), 10)  # it would stay for a minute
+        return result, len(made)
+
+    result, connections = asyncio.run(probe())
+    assert (result.outcome, connections) == (Outcome.OK, 1)
+
+
+def test_a_server_that_does_not_wait(tmp_path, ca):
+    async def probe():
+        async with serving(tmp_path, ca.issue_cert(HOST), idle_timeout=0.3) as port:
+            check = Http3Check(
+                port=port, path="/silent", host=HOST, tls=Tls(verify=False), timeout=10
+            )
+            return await check.probe(LOOPBACK, Kept())
+
+    result = asyncio.run(probe())
+    assert (result.outcome, result.detail) == (
+        Outcome.READ_TIMEOUT,
+        "nothing came until the connection went idle",
+    )
+
+
+class OtherVersion(asyncio.DatagramProtocol):
+    """Speaks a version of QUIC that there is not."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        header = pull_quic_header(Buffer(data=data), host_cid_length=8)
+        told = encode_quic_version_negotiation(
+            source_cid=header.destination_cid,
+            destination_cid=header.source_cid,
+            supported_versions=[0x1A2A3A4A],
+        )
+        self.transport.sendto(told, addr)
+
+
+def test_no_version_in_common():
+    async def probe():
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(OtherVersion, (LOOPBACK, 0))
+        try:
+            port = transport.get_extra_info("sockname")[1]
+            return await Http3Check(port=port, tls=Tls(verify=False)).probe(LOOPBACK, Kept())
+        finally:
+            transport.close()
+
+    result = asyncio.run(probe())
+    assert (result.outcome, result.detail) == (
+        Outcome.TLS_PROTOCOL,
+        "no version of QUIC in common",
+    )
+
+
+@pytest.mark.parametrize("refusing", [False, True], ids=["silent", "refusing"])
+def test_all_addresses_of_a_name_are_tried(tmp_path, ca, refusing):
+    async def probe():
+        configuration = QuicConfiguration(
+            is_client=True, alpn_protocols=["h3"], verify_mode=ssl.CERT_NONE
+        )
+        async with serving(tmp_path, ca.issue_cert(HOST), "::1") as port:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.bind((LOOPBACK, 0))
+                other = sock.getsockname()[1]
+                if refusing:
+                    sock.close()
+                infos = [*await resolve(LOOPBACK, other), *await resolve("::1", port)]
+                asking = await first(infos, configuration, Progress(Phase.CONNECT))
+                request = {
+                    ":method": "GET",
+                    ":scheme": "https",
+                    ":authority": HOST,
+                    ":path": "/503",
+                }
+                try:
+                    asking.request(request.items())
+                    await asking.answered
+                finally:
+                    asking.end()
+                return asking.headers
+
+    assert asyncio.run(probe()) == [(b":status", b"503")]
+
+
+def test_no_address_of_a_name_is_there():
+    async def probe():
+        configuration = QuicConfiguration(is_client=True, alpn_protocols=["h3"])
+        infos = []
+        for family, address in ((socket.AF_INET, LOOPBACK), (socket.AF_INET6, "::1")):
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
+                sock.bind((address, 0))
+                infos += await resolve(address, sock.getsockname()[1])
+        await first(infos, configuration, Progress(Phase.CONNECT))
+
+    with pytest.raises(ConnectionRefusedError):
+        asyncio.run(probe())
 
 
 def test_an_expired_certificate(tmp_path, ca):
