@@ -77,17 +77,17 @@ class Guards:
     def configure(self, pools: Mapping[PoolKey, Pool], checked: Collection[BackendId]) -> None:
         """Guard `pools`, of which the backends `checked` have a check.
 
-        A guard whose bound did not change keeps what it knows.
+        A guard keeps what it knows, also when its bound changes: a backend more or less must not
+        let everything go down that a frozen pool holds up.
         """
         sizes = Counter((name.zone, name.pool) for name in checked)
         guards = {}
         for key, pool in pools.items():
             if pool.max_down is not None and sizes[key]:
-                new = Guard(pool.max_down.of(sizes[key]), pool.max_down.within)
-                old = self._guards.get(key)
-                same = old and (old.limit, old.within) == (new.limit, new.within)
-                guards[key] = old if old and same else new
-                guards[key].keep(checked)
+                limit, within = pool.max_down.of(sizes[key]), pool.max_down.within
+                guard = guards[key] = self._guards.get(key) or Guard(limit, within)
+                guard.limit, guard.within = limit, within
+                guard.keep(checked)
         self._guards = guards
 
     def fall(self, backend: BackendId, at: float) -> bool:

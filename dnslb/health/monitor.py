@@ -350,7 +350,8 @@ class Monitor:
             return item.standing(histories, wanted, now)
         if before.held and name not in self._watched:
             self._guards.hold(name)  # as before the restart
-        if self.isolated or self._guards.holds(name):
+        doubted = not self._doubted.isdisjoint(item.keys)  # no canary has passed yet
+        if self.isolated or doubted or self._guards.holds(name):
             return replace(before, state=wanted)
         judged = item.standing(histories, wanted, now)
         return judged if judged is ALWAYS_UP else replace(judged, since=before.since)

@@ -3,8 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnslb.config.model import BackendId
-from dnslb.health.guard import Guard
+from dnslb.config.model import BackendId, MaxDown, Pool
+from dnslb.health.guard import Guard, Guards
+from dnslb.policy.strategies import find
 
 NAMES = [BackendId("example.com.", "p", f"b{index}") for index in range(6)]
 A, B, C, D = NAMES[:4]
@@ -59,6 +60,18 @@ def test_thawing_lets_go_of_all_and_does_not_freeze_again():
     assert guard.thaw() == {B, C}
     assert [guard.fall(B, 2), guard.fall(C, 2)] == [True, True]
     assert not guard.fall(D, 3)
+
+
+def test_a_frozen_pool_stays_frozen_when_a_reload_changes_its_size():
+    guards, key = Guards(), ("example.com.", "p")
+    pools = {key: Pool(*key, find("weighted"), (), max_down=MaxDown(0.5))}
+    guards.configure(pools, NAMES[:2])
+    assert [guards.fall(A, 0), guards.fall(B, 1)] == [True, False]
+    guards.configure(pools, NAMES)
+    assert guards.limit(A) == 3
+    assert guards.holds(B)
+    guards.configure(pools, NAMES[2:])
+    assert not guards.frozen(C)
 
 
 @given(

@@ -116,6 +116,19 @@ async def test_a_fall_counts_once_a_canary_has_passed(stage):
 
 
 @scene
+async def test_a_reload_lets_no_fall_count_before_a_canary_has_passed(stage):
+    backends, canaries = many(stage, 1, fall=1), [canary(stage)]
+    await watch(stage, backends, canaries=canaries)
+    (key,) = stage.monitor.histories(backends[0].id)
+    stage.monitor._on_result(key, REFUSED)
+    stage.monitor.configure(backends, canaries=canaries)
+    assert not down(stage, "b1"), "no canary was asked yet"
+    stage.there.results["192.0.2.1"] = REFUSED
+    await pass_by(stage, 2)
+    assert down(stage, "b1") == {"b1"}
+
+
+@scene
 async def test_when_all_canaries_fail_verdicts_stay(stage):
     await watch(stage, many(stage, 2, fall=1), canaries=[canary(stage)])
     for address in ("192.0.2.1", "192.0.2.2", CANARY):
