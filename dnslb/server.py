@@ -50,6 +50,9 @@ may take."""
 PROCESS_START: Final = 5.0
 """Seconds that processes which probe may take to start, on a machine that is busy."""
 
+FIRST_RATE: Final = 1_000
+"""Probes a second that the first round makes at least, on a machine that is busy."""
+
 RESERVED_FILES: Final = 600
 """Files that TCP clients leave alone: the probes in flight (400), sockets, zones, logs."""
 
@@ -220,7 +223,7 @@ class Server:
         """Wait until each of `backends` has had a result, within reason."""
         timeouts = [check.timeout for backend in backends for check in leaves(backend.check)]
         start = PROCESS_START if self.config.health.processes > 1 and not self._tasks else 0.0
-        grace = max(timeouts, default=0.0) + 0.5 + start
+        grace = max(timeouts, default=0.0) + 0.5 + start + len(timeouts) / FIRST_RATE
         await self.monitor.first_round(min(grace, MAX_GRACE))
 
     async def _relocate(self, atlas: Atlas) -> None:
