@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from dnslb.config.files import is_file
 from dnslb.config.suggest import listed, unknown
 from dnslb.config.texts import read_host
+from dnslb.config.values import items
 from dnslb.health.checks.base import Check, HoldDown, Outcome
 from dnslb.health.checks.tls import Tls
 from dnslb.health.exposition import wanted
@@ -271,7 +272,7 @@ def _send(value: str, spot: Spot) -> bytes | None:
 def _retry_on(values: list[str], spot: Spot) -> frozenset[Outcome] | None:
     words = [one.value for one in Outcome if one is not Outcome.OK]
     found = set()
-    for index, word in enumerate(values):
+    for index, word in items(values):
         if word in words:
             found.add(Outcome(word))
         else:
@@ -284,7 +285,7 @@ def _rcodes(values: list[str], spot: Spot) -> tuple[int, ...] | None:
 
     known = {name: number for number, name in RCODE.forward.items()}
     found = []
-    for index, word in enumerate(values):
+    for index, word in items(values):
         if word in known:
             found.append(known[word])
         else:
@@ -310,6 +311,8 @@ def _query(value: str, spot: Spot) -> tuple[str, int] | None:
 
 
 def _command(values: list[str], spot: Spot) -> tuple[str, ...] | None:
+    if len(items(values)) < len(values):
+        return None  # what is wrong with a word of it is told
     program = values[0]
     if "/" in program:
         path = spot.file.parent / program
@@ -448,7 +451,7 @@ _READ: Final[dict[str, tuple[str, Callable[[Any, Spot], Any]]]] = {
     "expect.body": ("body", _text(_wrong_pattern)),
     "expect.status": ("status", lambda value, _: value),
     "expect.rcode": ("rcodes", _rcodes),
-    "expect.answer": ("answer", lambda value, _: tuple(value)),
+    "expect.answer": ("answer", lambda value, _: tuple(one for _, one in items(value))),
     "send": ("send", _send),
     "retry_on": ("retry_on", _retry_on),
     "query": ("query", _query),

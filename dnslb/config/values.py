@@ -249,7 +249,7 @@ def _amount(value: Any) -> Any:
 
 
 def _switch(value: Any) -> Any:
-    if value not in {"on", "off"}:
+    if value not in ("on", "off"):  # no set: what is wrong may have no hash
         raise wrong("must be on or off, or a mapping")
     return value == "on"
 

@@ -94,3 +94,19 @@ def test_a_package_that_is_missing_is_named_with_the_extra_that_brings_it(tmp_pa
     assert told[0].endswith(
         "checks.c.type: http3 needs the package aioquic; install it with: pip install 'dnslb[http3]'"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "type: icmp, retry_on: [[]]",
+        "type: dns, query: a, expect: {rcode: [[], NOERROR]}",
+        "type: dns, query: a, expect: {answer: [{x: 1}]}",
+        "type: exec, command: [[]]",
+        "type: exec, command: [x, {y: []}]",
+        "type: tls, tls: []",
+        "type: websocket, tls: {verify: []}",
+    ],
+)
+def test_lists_where_words_go_are_told(tmp_path, text):
+    assert look(tmp_path, checked(text)).problems
