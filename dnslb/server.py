@@ -15,6 +15,7 @@ import logging
 import os
 import resource
 import signal
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,7 @@ from dnslb.config.model import DEFAULT_LISTEN, Listen
 from dnslb.descriptors import raise_file_limit
 from dnslb.engine import new_engine
 from dnslb.errors import ConfigError, ListenError, PlanError
+from dnslb.garbage import settle
 from dnslb.geo.watch import Watcher
 from dnslb.health.checks.group import leaves
 from dnslb.health.monitor import Monitor
@@ -49,6 +51,10 @@ may take."""
 
 PROCESS_START: Final = 5.0
 """Seconds that processes which probe may take to start, on a machine that is busy."""
+
+SWITCH: Final = 0.0005
+"""Seconds that another thread, such as one that writes the state of ten thousand backends, may keep
+probes from going on. Each step of each of them waits so long."""
 
 FIRST_RATE: Final = 1_000
 """Probes a second that the first round makes at least, on a machine that is busy."""
@@ -135,6 +141,8 @@ class Server:
             asyncio.create_task(self._keeper.run(), name="state"),
             asyncio.create_task(self.databases.run(), name="databases"),
         ]
+        sys.setswitchinterval(SWITCH)
+        settle()
 
     async def reload(self) -> bool:
         """Read the configuration anew and put it in force, all of it or nothing.
@@ -173,6 +181,7 @@ class Server:
                 return False
             self.config = config
             self._watch(config, config.backends())
+            settle()
             log.info("reloaded: %s", describe(config))
             return True
 

@@ -21,6 +21,9 @@ __all__ = ["History"]
 LATENCIES: Final = 8
 """Passing probes whose median is the latency: enough that one slow answer moves nothing."""
 
+COARSE: Final = 10.0
+"""How many times as far as noise a latency has to move that no plan looks at: people do."""
+
 LOAD_LASTS: Final = 3
 """Intervals that a load counts, unless the check says how long."""
 
@@ -30,7 +33,8 @@ class History:
 
     __slots__ = (
         "_latencies", "_told", "_told_latency", "check", "count", "expires", "failure", "last",
-        "last_at", "load", "load_at", "mode", "noted", "seconds", "state", "ttl", "weight",
+        "last_at", "load", "load_at", "measured", "mode", "noted", "seconds", "state", "ttl",
+        "weight",
     )  # fmt: skip
 
     def __init__(self, check: Check) -> None:
@@ -48,6 +52,7 @@ class History:
         self.mode = AgentMode.READY
         self.ttl = 0.0  # seconds that resolvers keep what is answered by it
         self.noted = False  # whether a result had a note
+        self.measured = True  # whether plans look at its latency
         self._told: tuple[bool | None, float | None, AgentMode] | None = None
         self._told_latency: float | None = None
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
@@ -110,7 +115,7 @@ class History:
             self.verdict
             and self.load is None
             and told == self._told
-            and not latency_moved(self._told_latency, latency)
+            and not latency_moved(self._told_latency, latency, 1.0 if self.measured else COARSE)
         ):
             return False
         self._told, self._told_latency = told, latency

@@ -120,8 +120,12 @@ class Monitor:
                 if key not in histories:
                     histories[key] = self._histories.get(key) or self._new_history(key)
                 sharers.setdefault(key, []).append(item)
+        measured = _measured(by_name.values())
         for key, items in sharers.items():
             histories[key].ttl = max(item.ttl for item in items)
+            histories[key].measured = not by_name or any(
+                item.backend.id in measured for item in items
+            )
         now = self._clock()
         self._guards.configure(by_name, [name for name, item in watched.items() if item.keys])
         standings = {name: self._stands(item, histories, now) for name, item in watched.items()}
@@ -498,3 +502,13 @@ class _Cause(NamedTuple):
 
     key: ProbeKey
     first: bool  # whether by its first result
+
+
+def _measured(pools: Iterable[Pool]) -> set[BackendId]:
+    """The backends whose load or latency a plan looks at."""
+    return {
+        backend.id
+        for pool in pools
+        if pool.strategy.measured or pool.spill is not None
+        for backend in pool.backends()
+    }

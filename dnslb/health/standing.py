@@ -83,8 +83,8 @@ def _load_moved(before: float | None, after: float | None) -> bool:
     return abs(after - before) >= LOAD_NOISE or (before < 1) != (after < 1)
 
 
-def latency_moved(before: float | None, after: float | None) -> bool:
-    """Whether a latency changed by more than noise."""
+def latency_moved(before: float | None, after: float | None, noise: float = 1.0) -> bool:
+    """Whether a latency changed by more than `noise` times what it does by itself."""
     if before is None or after is None:
         return before is not after
-    return abs(after - before) >= max(LATENCY_NOISE, LATENCY_NOISE_SHARE * before)
+    return abs(after - before) >= noise * max(LATENCY_NOISE, LATENCY_NOISE_SHARE * before)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 
 from dnslb.descriptors import raise_file_limit
+from dnslb.garbage import settle
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.link import Begin, Change, Link, Record, Report
 from dnslb.health.scheduler import ProbeKey, Scheduler, room
@@ -95,6 +96,7 @@ class Worker:
                 key = self._keys[number] = ProbeKey(check, address)
                 self._numbers[key] = number
         self._scheduler.schedule(self._keys.values())
+        settle()
 
     def _on_result(self, key: ProbeKey, result: Result) -> None:
         self._tell(self._numbers[key], result)

@@ -47,6 +47,23 @@ def test_news(before, result, news):
     assert made.has_news() is news
 
 
+def test_a_latency_that_no_plan_looks_at_has_to_move_far():
+    made = history(*UP)
+    made.measured = False
+    told = [
+        made.has_news()
+        for _ in range(8)
+        if not made.add(Result(Outcome.OK, milliseconds=14.9), 9.0)
+    ]
+    assert not any(told)
+    told = [
+        made.has_news()
+        for _ in range(8)
+        if not made.add(Result(Outcome.OK, milliseconds=15.1), 9.0)
+    ]
+    assert told.count(True) == 1
+
+
 def test_a_latency_that_creeps_is_news_in_the_end():
     made = history(*UP)
     told = 0
