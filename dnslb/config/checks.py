@@ -7,7 +7,7 @@ and what is wrong with the result is told at the key that brought it about.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dnslb.config.probes import GROUPS, LATER, TYPES, build
 from dnslb.config.shapes import CheckShape
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckDraft", "Checks"]
 
+_WORDS: Final = {"load.source": "load", "hold_down.first": "hold_down"}
+"""Keys of mappings, and the keys that say the same by one word."""
+
 
 @dataclass(slots=True)
 class CheckDraft:
@@ -37,10 +40,12 @@ class CheckDraft:
 
     def over(self, base: CheckDraft) -> CheckDraft:
         """`base` with what this one names in its place."""
+        # a mapping that says the same anew holds before the one word of `base`
+        gone = {_WORDS.get(key, "tls" if key.startswith("tls.") else "") for key in self.values}
         return CheckDraft(
             self.spot,
-            base.values | self.values,
-            base.spots | self.spots,
+            {key: value for key, value in base.values.items() if key not in gone} | self.values,
+            {key: spot for key, spot in base.spots.items() if key not in gone} | self.spots,
             base.damaged or self.damaged,
             base.untimed or self.untimed,
         )
@@ -197,6 +202,9 @@ class Checks:
             else:
                 draft.values[key], draft.spots[key] = value, spot.at(key)
                 continue
+            if key == "tls" and not inner:
+                # a mapping that leaves all as it is by default means TLS nevertheless
+                draft.values[key], draft.spots[key] = True, spot.at(key)
             for name, item in inner.items():
                 draft.values[f"{key}.{name}"] = item
                 draft.spots[f"{key}.{name}"] = spot.at(key, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
-from configs import NS, built, checked, lines, look
+from configs import NS, built, checked, good_zone, lines, look
 
 from dnslb.health.checks.agent import AgentCheck
 from dnslb.health.checks.command import ExecCheck
@@ -109,4 +109,33 @@ def test_a_package_that_is_missing_is_named_with_the_extra_that_brings_it(tmp_pa
     ],
 )
 def test_lists_where_words_go_are_told(tmp_path, text):
-    assert look(tmp_path, checked(text)).problems
+    (problem,) = look(tmp_path, checked(text)).problems
+    assert "must be" in problem.message
+
+
+@pytest.mark.parametrize("kind", ["grpc, port: 1", "agent, port: 1", "websocket", "http2"])
+def test_an_empty_mapping_of_tls_is_tls(tmp_path, kind):
+    assert built(tmp_path, f"type: {kind}, tls: {{}}").tls == Tls()
+
+
+@pytest.mark.parametrize(
+    ("base", "override", "meant"),
+    [
+        ("tls: off", "tls: {verify: false}", "tls: {verify: false}"),
+        ("tls: off", "tls: {}", "tls: on"),
+        ("tls: {verify: false}", "tls: off", "tls: off"),
+        ("hold_down: 10s", "hold_down: {first: 1m}", "hold_down: {first: 1m}"),
+        ("hold_down: 10s", "hold_down: {most: 5m}", "hold_down: {first: 10s, most: 5m}"),
+        ("load: agent", "load: {full: 8}", "load: {source: agent, full: 8}"),
+    ],
+)
+def test_a_members_mapping_holds_before_its_pools_word(tmp_path, base, override, meant):
+    zone = (
+        f"{NS}pools: {{p: {{check: {{type: agent, port: 1, {base}}}, "
+        f"members: [{{address: 192.0.2.1, check: {{{override}}}}}]}}}}\n"
+        "services: {www: {pool: p}}\n"
+    )
+    found = next(iter(good_zone(tmp_path, zone).pools["p"].backends())).check
+    other = tmp_path / "meant"
+    other.mkdir()
+    assert found == built(other, f"type: agent, port: 1, {meant}")
