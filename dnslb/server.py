@@ -195,8 +195,8 @@ class Server:
             await self._site.stop()
         await asyncio.to_thread(self._engine.stop)
         await self.monitor.close()
-        if started:
-            await asyncio.to_thread(self._keeper.close)
+        # before the first round has ended there is nothing that would be worth keeping
+        await asyncio.to_thread(self._keeper.close, write=bool(started))
 
     @property
     def started(self) -> bool:

@@ -141,4 +141,5 @@ class History:
         """Go on from what was known before a restart."""
         self.state = state
         if latency is not None:
-            self._latencies.append(latency)
+            # for as many passes as it stood for: one slow answer moves nothing now, either
+            self._latencies.extend([latency] * LATENCIES)

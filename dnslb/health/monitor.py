@@ -172,7 +172,13 @@ class Monitor:
 
     def restore(self, saved: Saved) -> None:
         """Have what is configured from now on go on where `saved` ends."""
-        self._recalled = saved
+        at = time.time()
+        # a copy, since whoever keeps `saved` reads it in another thread; what is configured no more
+        # is gone from now on
+        backends = {
+            name: one if one.gone else replace(one, gone=at) for name, one in saved.backends.items()
+        }
+        self._recalled = replace(saved, backends=backends)
         for name, one in saved.backends.items():
             if one.until is None or one.until > time.time():
                 self._operators.set(name, Wish(one.state, one.state_reason, one.until))
@@ -325,11 +331,11 @@ class Monitor:
             item.keep(old)
         elif saved := self._recalled.backends.get(backend.id):
             item = Watched(backend, Before(backend, recall_standing(saved)), slow_start)
-            now = self._clock()
+            now, at = self._clock(), self._recalled.at
             if saved.returned is not None:
-                item.returned = monotonic(saved.returned, now)
+                item.returned = monotonic(saved.returned, at, now)
             if saved.pushed is not None:
-                item.pushed = Pushed(saved.pushed[0], now, monotonic(saved.pushed[1], now))
+                item.pushed = Pushed(saved.pushed[0], now, monotonic(saved.pushed[1], at, now))
         else:
             item = Watched(backend, None, slow_start)
         return item
@@ -363,7 +369,7 @@ class Monitor:
     def _new_history(self, key: ProbeKey) -> History:
         history = History(key.check)
         if self._recalled.probes and (saved := self._recalled.probes.get(fingerprint(key))):
-            recall_history(history, saved, self._recalled.at, self._clock())
+            recall_history(history, saved, self._recalled, self._clock())
         return history
 
     def _on_result(self, key: ProbeKey, result: Result) -> None:

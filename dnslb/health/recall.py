@@ -14,6 +14,7 @@ from dnslb.health.store import SavedBackend, SavedProbe, monotonic, wall
 if TYPE_CHECKING:
     from dnslb.health.history import History
     from dnslb.health.operators import Wish
+    from dnslb.health.store import Saved
     from dnslb.health.watched import Watched
 
 __all__ = ["recall_history", "recall_standing", "save_backend", "save_history"]
@@ -21,7 +22,7 @@ __all__ = ["recall_history", "recall_standing", "save_backend", "save_history"]
 FRESH: Final = 600.0
 """Seconds for which a verdict goes on as if there had been no restart. An older one is kept until
 the first result, which then decides at once: too much may have happened meanwhile for rise and fall
-to count on."""
+to count on. So is one from the future: the clock was set back, and nobody knows how old it is."""
 
 
 def save_history(history: History, now: float) -> SavedProbe | None:
@@ -34,6 +35,7 @@ def save_history(history: History, now: float) -> SavedProbe | None:
         up=state.up,
         since=wall(state.since, now),
         falls=state.falls,
+        against=state.against,
         failure=(failure.outcome, failure.detail) if failure else None,
         load=None if history.load is None else (history.load, wall(history.load_at, now)),
         weight=history.weight,
@@ -42,15 +44,20 @@ def save_history(history: History, now: float) -> SavedProbe | None:
     )
 
 
-def recall_history(history: History, saved: SavedProbe, saved_at: float, now: float) -> None:
-    """Have `history` go on where `saved` ends; one that is too old only lends what it reported."""
-    if time.time() - saved_at < FRESH:
-        state = State(saved.up, since=monotonic(saved.since, now), falls=saved.falls)
-        history.recall(state, saved.latency)
+def recall_history(history: History, saved: SavedProbe, whole: Saved, now: float) -> None:
+    """Have `history` go on where `saved`, a part of `whole`, ends.
+
+    One that is too old only lends what it reported.
+    """
+    if abs(time.time() - whole.at) < FRESH:
+        # a server that was killed may have had results since, so none are in a row with the next
+        against = saved.against if whole.ended else 0
+        since = monotonic(saved.since, whole.at, now)
+        history.recall(State(saved.up, against, since, saved.falls), saved.latency)
     if saved.failure is not None:
         history.failure = Result(*saved.failure)
     if saved.load is not None:
-        history.load, history.load_at = saved.load[0], monotonic(saved.load[1], now)
+        history.load, history.load_at = saved.load[0], monotonic(saved.load[1], whole.at, now)
     history.weight = saved.weight
     if saved.mode in {mode.value for mode in AgentMode}:
         history.mode = AgentMode(saved.mode)

@@ -19,7 +19,7 @@ import logging
 import os
 import time
 from contextlib import suppress
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -61,7 +61,7 @@ aside by mistake comes back with its drained backends drained."""
 log = logging.getLogger("dnslb.state")
 
 Load = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Time = Annotated[float, Field(allow_inf_nan=False)]
+Time = Annotated[float, Field(ge=-6e10, le=1e11, allow_inf_nan=False)]  # what a date can say
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class SavedProbe:
     up: bool
     since: Time
     falls: Annotated[int, Field(ge=0)] = 0
+    against: Annotated[int, Field(ge=0)] = 0  # results in a row that speak against the verdict
     failure: tuple[Outcome, str] | None = None  # the last one
     load: tuple[Load, Time] | None = None  # and when it was reported
     weight: Load | None = None
@@ -109,6 +110,7 @@ class Saved:
     at: Time
     probes: dict[str, SavedProbe] = field(default_factory=dict)
     backends: dict[BackendId, SavedBackend] = field(default_factory=dict)
+    ended: bool = False  # written when no result could come any more: none is missing
 
     def with_gone(self, old: Saved) -> Saved:
         """The same with what `old` knows of backends that are not here, unless for too long."""
@@ -116,13 +118,8 @@ class Saved:
         for name, one in old.backends.items():
             gone = self.at if one.gone is None else one.gone
             if name not in backends and self.at - gone < LASTS:
-                backends[name] = _replaced(one, gone)
-        return Saved(self.at, self.probes, backends)
-
-
-def _replaced(one: SavedBackend, gone: float) -> SavedBackend:
-    values = {item.name: getattr(one, item.name) for item in fields(one)}
-    return SavedBackend(**values | {"gone": gone})
+                backends[name] = replace(one, gone=gone)
+        return Saved(self.at, self.probes, backends, self.ended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +132,7 @@ class _File:
     at: Time
     probes: dict[str, SavedProbe]
     backends: list[tuple[tuple[str, str, str], SavedBackend]]
+    ended: bool = False
 
 
 _ADAPTER: Final = TypeAdapter(_File)
@@ -209,10 +207,8 @@ class Keeper:
             log.warning("%s cannot be read: %s; starting without it", self._file, error.strerror)
             return None
         try:
-            read = _ADAPTER.validate_json(text)
-            if read.version != VERSION:
-                raise ValueError(f"version {read.version}, this is {VERSION}")  # noqa: TRY301 - told below
-        except (ValidationError, ValueError) as error:
+            read = _read(text)
+        except ValueError as error:
             bad = self._file.with_suffix(".json.bad")
             with suppress(OSError):
                 self._file.replace(bad)
@@ -224,7 +220,9 @@ class Keeper:
             )
             return None
         backends = {BackendId(*name): one for name, one in read.backends}
-        self._known = Saved(read.at, read.probes, backends)
+        self._known = Saved(read.at, read.probes, backends, read.ended)
+        if read.ended:
+            self._wake.set()  # from the first result on, that is no longer true
         return self._known
 
     def changed(self) -> None:
@@ -242,8 +240,12 @@ class Keeper:
         """Write what changes, until cancelled."""
         pause = PAUSE
         while self._lock is not None:
-            with suppress(asyncio.TimeoutError, TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), EVERY)
+            # not `wait_for`, which before 3.12 may swallow the cancellation that ends this
+            timer = asyncio.get_running_loop().call_later(EVERY, self._wake.set)
+            try:
+                await self._wake.wait()
+            finally:
+                timer.cancel()
             self._wake.clear()
             started = time.monotonic()
             if await asyncio.to_thread(self._save):
@@ -253,16 +255,24 @@ class Keeper:
                 self._wake.set()
             await asyncio.sleep(pause)
 
-    def close(self) -> None:
-        """Write once more, and let go of the folder."""
+    def close(self, *, write: bool = True) -> None:
+        """Write once more, now that all probes have ended, and let go of the folder."""
         if self._lock is not None:
-            self._save()
+            if write:
+                self._save(ended=True)
             os.close(self._lock)
             self._lock = None
 
-    def _save(self) -> bool:
-        # to collect it all takes as long as to write it, and probes are waiting
-        return self._write(self._next())
+    def _save(self, *, ended: bool = False) -> bool:
+        """Write what there is; a fault is told once, and is no end."""
+        try:
+            # to collect it all takes as long as to write it, and probes are waiting
+            return self._write(replace(self._next(), ended=ended))
+        except Exception:
+            if not self._failing:
+                log.exception("state: a fault, so %s is not written", self._file)
+            self._failing = True
+            return False
 
     def _next(self) -> Saved:
         self._known = self._saved().with_gone(self._known)
@@ -300,6 +310,7 @@ class Keeper:
             saved.at,
             saved.probes,
             [((*name,), one) for name, one in saved.backends.items()],
+            saved.ended,
         )
         temporary = self._file.with_suffix(".json.new")
         try:
@@ -334,6 +345,33 @@ def _sync(folder: Path) -> None:
         os.close(opened)
 
 
+def _read(text: bytes) -> _File:
+    """The content of the file.
+
+    Raises:
+        ValueError: it is damaged, or of another version.
+    """
+    try:
+        read = _ADAPTER.validate_json(text, strict=True)
+        version: object = read.version
+    except ValidationError:
+        version = _version(text)
+        if version in {None, VERSION}:
+            raise
+    if version != VERSION:
+        raise ValueError(f"version {version}, this is {VERSION}")
+    return read
+
+
+def _version(text: bytes) -> int | None:
+    """Which version a file is of that is none of this one."""
+    with suppress(ValueError, RecursionError):
+        content = json.loads(text)
+        if isinstance(content, dict) and isinstance(content.get("version"), int):
+            return int(content["version"])
+    return None
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
@@ -347,6 +385,10 @@ def wall(monotonic: float, now: float) -> float:
     return time.time() - (now - monotonic)
 
 
-def monotonic(since_1970: float, now: float) -> float:
-    """The reverse of `wall`."""
-    return now - (time.time() - since_1970)
+def monotonic(since_1970: float, saved_at: float, now: float) -> float:
+    """The reverse of `wall`, for a time in what was saved at `saved_at`.
+
+    The clock may have been set back since, as on a board that has none of its own and starts in
+    1970: then no time has passed, rather than that what was saved lies years ahead.
+    """
+    return now - max(0.0, time.time() - saved_at) - (saved_at - since_1970)

@@ -153,6 +153,12 @@ class Watched:
             if self._is_down(family, self._verdict(family, histories))
         )
         speaking = [histories[key] for key in self.keys if histories[key].verdict]
+        # one without a verdict has a weight from before a restart
+        weights = [
+            one.weight
+            for one in map(histories.__getitem__, self.keys)
+            if one.verdict is not False and one.weight is not None
+        ]
         waiting = any(histories[key].last is None for key in self.keys)
         load = _most(one.load for one in speaking if one.load_until > now)
         if self.pushed is not None and self.pushed.until > now:
@@ -165,8 +171,7 @@ class Watched:
             before.latency if latency is None and waiting else latency,
             state,
             self._reason(histories) if down else "",
-            self._ramp(now)
-            * min((one.weight for one in speaking if one.weight is not None), default=1.0),
+            self._ramp(now) * min(weights, default=1.0),
             "maint" if AgentMode.MAINT in modes else "drain" if modes else "",
         )
 
@@ -184,7 +189,7 @@ class Watched:
         """How much of its weight counts, so long after it returned."""
         if not self.slow_start or self.returned is None:
             return 1.0
-        steps = int((now - self.returned) / self.slow_start * RAMP_STEPS + 1e-6) + 1
+        steps = int(max(0.0, now - self.returned) / self.slow_start * RAMP_STEPS + 1e-6) + 1
         return min(steps, RAMP_STEPS) / RAMP_STEPS
 
     def _verdict(

@@ -159,6 +159,7 @@ class Rest:
         backend = self._backend(request)
         body = await _body(request, LoadBody)
         self._server.monitor.push_load(backend.id, body.load, body.max_age)
+        _audit(request, f"load {body.load:g} for {body.max_age:g}s", logging.DEBUG)
         return web.json_response(show_backend(self._server.monitor, backend))
 
     async def _put_heartbeat(self, request: web.Request) -> web.Response:
@@ -170,6 +171,7 @@ class Rest:
             self._server.monitor.heartbeat(backend.id, Result(outcome, detail, load=body.load))
         except ValueError as error:
             raise ApiError(409, "no-push-check", f"{error}; give it one, or send load") from error
+        _audit(request, f"heartbeat {body.status}: {body.reason!r}", logging.DEBUG)
         return web.json_response(show_backend(self._server.monitor, backend))
 
     async def _post_thaw(self, request: web.Request) -> web.Response:
@@ -299,5 +301,6 @@ def _client(text: str | None) -> Address | None:
         raise ApiError(400, "client", f"{text!r} is no address and no network") from error
 
 
-def _audit(request: web.Request, what: str) -> None:
-    log.info("%s %s by %s: %s", request.method, request.path, request.remote, what)
+def _audit(request: web.Request, what: str, level: int = logging.INFO) -> None:
+    """Log a write. What backends report comes by the thousand, and is for level debug."""
+    log.log(level, "%s %s by %s: %s", request.method, request.path_qs, request.remote, what)
