@@ -43,6 +43,7 @@ PROBES = st.builds(
     up=st.booleans(),
     since=TIMES,
     falls=st.integers(0, 9),
+    against=st.integers(0, 9),
     failure=st.none() | st.tuples(st.sampled_from(Outcome), st.text(max_size=20)),
     load=st.none() | st.tuples(st.floats(0, 10), TIMES),
     weight=LOADS,
@@ -82,7 +83,7 @@ def kept(folder, saved):
 
 @given(SAVED)
 def test_what_is_written_is_read(tmp_path_factory, saved):
-    assert kept(tmp_path_factory.mktemp("state"), saved) == saved
+    assert kept(tmp_path_factory.mktemp("state"), saved) == replace(saved, ended=True)
 
 
 def test_the_file_is_its_owners(tmp_path):
@@ -101,10 +102,12 @@ def test_the_file_is_its_owners(tmp_path):
         b"[]",
         b'{"version": 2, "at": 1, "probes": {}, "backends": []}',
         b'{"version": 1, "at": 1, "probes": {}, "backends": [], "more": 1}',
-        b'{"version": 1, "at": 1, "probes": {"x": {"up": "yes"}}, "backends": []}',
+        b'{"version": 1, "at": 1, "probes": {"x": {"up": "yes", "since": 1}}, "backends": []}',
+        b'{"version": 1, "at": 1e300, "probes": {}, "backends": []}',
         b"\xff\xfe",
+        b"[" * 100_000,
     ],
-    ids=["empty", "cut", "list", "version", "key", "type", "bytes"],
+    ids=["empty", "cut", "list", "version", "key", "type", "time", "bytes", "deep"],
 )
 def test_a_file_that_is_none_is_told_and_put_aside(tmp_path, caplog, content):
     (tmp_path / "health.json").write_bytes(content)
@@ -114,6 +117,15 @@ def test_a_file_that_is_none_is_told_and_put_aside(tmp_path, caplog, content):
     assert (tmp_path / "health.json.bad").read_bytes() == content
     keeper.close()
     assert json.loads((tmp_path / "health.json").read_text())["at"] == 1.0
+
+
+def test_a_file_of_another_version_is_told_as_such(tmp_path, caplog):
+    (tmp_path / "health.json").write_text('{"version": 2, "at": 1, "more": {}}')
+    keeper = Keeper(tmp_path, lambda: Saved(1.0))
+    assert keeper.load() is None
+    assert "(version 2, this is 1)" in caplog.text
+    keeper.close(write=False)
+    assert [path.name for path in tmp_path.glob("health*")] == ["health.json.bad"]
 
 
 def test_two_servers_do_not_share_a_folder(tmp_path, caplog):
@@ -168,6 +180,56 @@ def test_what_changes_is_written_soon(tmp_path):
     asyncio.run(run())
 
 
+def test_a_fault_is_told_once_and_is_no_end(tmp_path, caplog):
+    tries = []
+
+    def saved():
+        tries.append(1)
+        if len(tries) < 3:
+            raise RuntimeError("a fault")
+        return Saved(5.0)
+
+    keeper = Keeper(tmp_path, saved)
+    keeper.load()
+    assert [keeper._save() for _ in range(3)] == [False, False, True]
+    assert caplog.text.count("a fault, so") == 1
+    keeper.close()
+
+
+def test_it_ends_while_something_changes(tmp_path):
+    async def run():
+        keeper = Keeper(tmp_path, lambda: Saved(5.0))
+        keeper.load()
+        for turns in range(4):
+            task = asyncio.create_task(keeper.run())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            keeper.changed()
+            await asyncio.sleep(0)
+            task.cancel()
+            _, going_on = await asyncio.wait([task], timeout=30)
+            assert not going_on
+        keeper.close()
+
+    asyncio.run(run())
+
+
+def test_what_was_written_at_the_end_is_soon_replaced(tmp_path):
+    kept(tmp_path, Saved(time.time()))
+
+    async def run():
+        keeper = Keeper(tmp_path, lambda: Saved(5.0))
+        assert keeper.load().ended
+        task = asyncio.create_task(keeper.run())
+        while json.loads((tmp_path / "health.json").read_text())["ended"]:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        keeper.close(write=False)
+
+    asyncio.run(run())
+
+
 def test_loads_alone_wait(tmp_path):
     keeper = Keeper(tmp_path, lambda: Saved(5.0))
     name = BackendId("z.", "p", "a")
@@ -211,6 +273,29 @@ def test_a_probes_name_outlives_versions_and_tells_no_secrets():
     ):
         assert fingerprint(ProbeKey(other, "192.0.2.1")) != name
     assert _digest(TlsCheck(port=1)) == _digest(TlsCheck(port=1, tls=Tls()))
+
+
+def later(saved, seconds):
+    """`saved` as a clock that goes ahead by so much would have told it."""
+
+    def told(pair):
+        return pair and (pair[0], pair[1] + seconds)
+
+    def at(one):
+        return one and one + seconds
+
+    return replace(
+        saved,
+        at=saved.at + seconds,
+        probes={
+            key: replace(one, since=at(one.since), load=told(one.load))
+            for key, one in saved.probes.items()
+        },
+        backends={
+            name: replace(one, returned=at(one.returned), pushed=told(one.pushed))
+            for name, one in saved.backends.items()
+        },
+    )
 
 
 class Again:
@@ -260,6 +345,62 @@ async def test_after_a_restart_rise_and_fall_go_on(stage):
         assert second.standing().down
 
 
+@pytest.mark.parametrize(("ended", "falls"), [(True, True), (False, False)], ids=["end", "kill"])
+def test_failures_before_an_end_count_and_those_before_a_kill_do_not(ended, falls):
+    async def scenario(stage):
+        backend = stage.backend(fall=3)
+        await watch(stage, [backend])
+        await stage.results(REFUSED, REFUSED)
+        async with Again(stage) as second:
+            second.monitor.restore(replace(stage.monitor.saved(), ended=ended))
+            stage.there.stuck.clear()
+            second.monitor.configure([backend])
+            await second.time.pass_by()
+            assert bool(second.standing().down) is falls
+
+    play(scenario)
+
+
+@scene
+async def test_a_clock_that_was_set_back_makes_nothing_last_longer(stage):
+    backend = stage.backend(rise=1, fall=1, hold_down=HoldDown(60.0, 600.0, 3600.0))
+    pools = [pool(slow_start=100.0)]
+    await watch(stage, [backend], pools)
+    await stage.results(REFUSED, replace(OK, load=0.4))
+    assert stage.standing().weight == 0.1
+    stage.monitor.push_load(backend.id, 0.9, 60.0)
+    saved = later(stage.monitor.saved(), 86_400.0)  # as if it were a day earlier now
+    async with Again(stage) as second:
+        second.monitor.restore(saved)
+        second.monitor.configure([backend], pools)
+        assert (second.standing().weight, second.standing().load) == (0.1, 0.9)
+        second.time.advance(61)
+        assert second.standing().load is None
+        assert second.standing().weight == 0.7
+
+
+@pytest.mark.parametrize("back", [0.0, 86_400.0], ids=["on", "back"])
+def test_after_falls_it_is_held_down_for_as_long_as_before(back):
+    async def scenario(stage):
+        backend = stage.backend(rise=1, fall=1, hold_down=HoldDown(40.0, 600.0, 3600.0))
+        await watch(stage, [backend])
+        await stage.results(REFUSED, OK, REFUSED)
+        (history,) = stage.monitor.histories(backend.id).values()
+        left = history.held_until - stage.monitor.now()
+        assert left > 0
+        async with Again(stage) as second:
+            second.monitor.restore(later(stage.monitor.saved(), back))
+            second.monitor.configure([backend])
+            (history,) = second.monitor.histories(backend.id).values()
+            if not back:
+                assert history.held_until - second.monitor.now() == pytest.approx(left, abs=0.5)
+            else:
+                assert history.verdict is None, "nobody knows how old it is"
+                assert second.standing().down == {Family.IPV4}
+
+    play(scenario)
+
+
 @scene
 async def test_an_old_state_is_kept_until_the_first_result_decides(stage):
     backend = stage.backend(fall=3)
@@ -304,6 +445,43 @@ async def test_load_latency_and_slow_start_survive(stage):
         second.monitor.configure([backend], [pool(slow_start=100.0)])
         after = second.standing()
         assert (after.load, after.latency, after.weight) == (0.4, before.latency, 0.1)
+
+
+@scene
+async def test_an_agents_weight_is_kept_until_the_first_result_however_old(stage):
+    backend = stage.backend()
+    await watch(stage, [backend])
+    await stage.results(replace(OK, weight=0.5))
+    assert stage.standing().weight == 0.5
+    async with Again(stage) as second:
+        saved = stage.monitor.saved()
+        second.monitor.restore(replace(saved, at=saved.at - 3600))
+        second.monitor.configure([backend])
+        assert second.standing().weight == 0.5
+
+
+@scene
+async def test_one_slow_answer_moves_no_latency_after_a_restart_either(stage):
+    backend = stage.backend()
+    await watch(stage, [backend])
+    before = stage.standing().latency
+    async with Again(stage) as second:
+        stage.there.stuck.clear()
+        stage.there.results[V4] = replace(OK, milliseconds=before + 900)
+        second.monitor.configure([backend])
+        await second.time.pass_by()
+        assert second.standing().latency == before
+
+
+@scene
+async def test_a_backend_that_was_gone_before_the_start_is_forgotten_after_a_day(stage):
+    name = BackendId("example.com.", "p", "gone")
+    stage.monitor.restore(
+        Saved(time.time(), {}, {name: SavedBackend(state=OperatorState.DRAIN, gone=1.0)})
+    )
+    stage.monitor.configure([stage.backend()])
+    stage.monitor.configure([stage.backend()])
+    assert stage.monitor.wish(name).state is OperatorState.AUTO
 
 
 @scene

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.request
+from contextlib import ExitStack
 
 from harness import client, until
 from test_health_flips import answers, zone
 
+SLOW = "{type: http, path: /healthz, interval: 5s, timeout: 4s, rise: 1, fall: 1}"
 API = 'listen: ["127.0.0.1:0"]\napi: {listen: "127.0.0.1:%d"}\nstate: kept\n'
 
 
@@ -67,6 +70,29 @@ def test_the_same_answers_at_once_and_then_what_checks_say(serve, write, webs):
     assert get(port, "backends/p/b1")["transitions"] == []
     daemon.wait_for("backend p/b1 up")
     until(lambda: answers(daemon) == {up.host, down.host})
+
+
+def test_while_backends_hang_the_answers_are_as_before(serve, write, webs):
+    port = free()
+    up, down, other = webs(3)
+    config = write(API % port, example_com=zone([up, down, other], check=SLOW))
+    daemon = serve(config).ready()
+    down.stop()
+    daemon.wait_for("backend p/b1 down")
+    put(port, "backends/p/b2/state", {"state": "drain"})
+    until(lambda: answers(daemon) == {up.host})
+    assert daemon.end() == 0
+
+    for web in (up, other):
+        web.stop()
+    with ExitStack() as stack:
+        for web in (up, down, other):
+            # connections are made, and nobody ever answers
+            stack.enter_context(socket.create_server((web.host, web.port)))
+        daemon = serve(config).ready()
+        assert answers(daemon) == {up.host}
+        assert all(one["last_result"] is None for one in get(port, "backends/p/b0")["probes"])
+        assert "read-timeout" in daemon.wait_for("backend p/b0 down")
 
 
 def test_a_server_that_is_killed_knows_what_it_wrote(serve, write, webs):

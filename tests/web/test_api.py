@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -110,6 +111,30 @@ def test_load_and_state(tmp_path):
         assert (shown["state"], shown["until"], shown["serves"]) == ("auto", None, ["ipv4"])
 
     played(tmp_path, scenario)
+
+
+def test_every_write_is_a_line_in_the_log(tmp_path, caplog):
+    async def scenario(session):
+        for path, body in (
+            ("backends/plain/c/state", {"state": "down", "reason": "x"}),
+            ("backends/plain/c/load", {"load": 0.7}),
+            ("backends/p/a/heartbeat", {"status": "down", "reason": "y"}),
+        ):
+            await call(session, "PUT", path, body)
+        await call(session, "POST", "pools/p/thaw?zone=example.com")
+        await call(session, "PUT", "backends/plain/c/load", {"load": 11})
+        await call(session, "GET", "status")
+
+    with caplog.at_level(logging.DEBUG, "dnslb.api"):
+        played(tmp_path, scenario)
+    lines = [(one.levelname, one.message) for one in caplog.records if one.name == "dnslb.api"]
+    path = "/api/v1/backends"
+    assert lines == [
+        ("INFO", f"PUT {path}/plain/c/state by 127.0.0.1: state auto -> down: 'x'"),
+        ("DEBUG", f"PUT {path}/plain/c/load by 127.0.0.1: load 0.7 for 60s"),
+        ("DEBUG", f"PUT {path}/p/a/heartbeat by 127.0.0.1: heartbeat down: 'y'"),
+        ("INFO", "POST /api/v1/pools/p/thaw?zone=example.com by 127.0.0.1: thaw: 0 backends go down"),
+    ]  # fmt: skip
 
 
 def test_reading_all_and_status(tmp_path):
