@@ -363,19 +363,20 @@ def test_failures_before_an_end_count_and_those_before_a_kill_do_not(ended, fall
 
 @scene
 async def test_a_clock_that_was_set_back_makes_nothing_last_longer(stage):
-    backend = stage.backend(rise=1, fall=1, hold_down=HoldDown(60.0, 600.0, 3600.0))
+    backend = stage.backend(rise=1, fall=1)
+    told = replace(stage.backend("b", "192.0.2.2"), check=None)
     pools = [pool(slow_start=100.0)]
-    await watch(stage, [backend], pools)
-    await stage.results(REFUSED, replace(OK, load=0.4))
+    await watch(stage, [backend, told], pools)
+    await stage.results(REFUSED, OK)
     assert stage.standing().weight == 0.1
-    stage.monitor.push_load(backend.id, 0.9, 60.0)
+    stage.monitor.push_load(told.id, 0.9, 60.0)
     saved = later(stage.monitor.saved(), 86_400.0)  # as if it were a day earlier now
     async with Again(stage) as second:
         second.monitor.restore(saved)
-        second.monitor.configure([backend], pools)
-        assert (second.standing().weight, second.standing().load) == (0.1, 0.9)
+        second.monitor.configure([backend, told], pools)
+        assert (second.standing().weight, second.standing("b").load) == (0.1, 0.9)
         second.time.advance(61)
-        assert second.standing().load is None
+        assert second.standing("b").load is None
         assert second.standing().weight == 0.7
 
 
