@@ -216,18 +216,12 @@ def test_it_ends_while_something_changes(tmp_path):
 
 def test_what_was_written_at_the_end_is_soon_replaced(tmp_path):
     kept(tmp_path, Saved(time.time()))
-
-    async def run():
-        keeper = Keeper(tmp_path, lambda: Saved(5.0))
-        assert keeper.load().ended
-        task = asyncio.create_task(keeper.run())
-        while json.loads((tmp_path / "health.json").read_text())["ended"]:
-            await asyncio.sleep(0.01)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        keeper.close(write=False)
-
-    asyncio.run(run())
+    keeper = Keeper(tmp_path, lambda: Saved(5.0))
+    assert keeper.load().ended
+    assert keeper._wake.is_set()
+    assert keeper._save()
+    keeper.close(write=False)
+    assert json.loads((tmp_path / "health.json").read_text())["ended"] is False
 
 
 def test_loads_alone_wait(tmp_path):
