@@ -43,7 +43,7 @@ def step(state: State, *, ok: bool, at: float, rise: int, fall: int, hold: HoldD
     if state.up is None:
         return State(up=ok, since=at, falls=0 if ok else 1)
     if ok == state.up:
-        return replace(state, against=0)
+        return replace(state, against=0) if state.against else state
     against = state.against + 1
     if state.up and against >= fall:
         calm = at - state.since >= hold.calm
