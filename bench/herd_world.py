@@ -9,7 +9,7 @@ from itertools import accumulate
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
-from dnslb.health.damping import damped
+from dnslb.health.damping import Damped, damped
 from dnslb.policy.plan import Answer, Cycle, Random
 from dnslb.policy.strategies import Candidate, Choice, find
 
@@ -137,6 +137,7 @@ def simulate(  # noqa: C901 - one second of the world in one place
     due: list[list[int]] = [[] for _ in range(seconds)]
     for resolver in range(RESOLVERS):
         due[dice.randrange(ttl)].append(resolver)
+    follow: list[Damped | None] = [None] * count
     counts: list[float | None] = [None] * count
     up = [True] * count
     walk = Walk(dice)
@@ -167,7 +168,10 @@ def simulate(  # noqa: C901 - one second of the world in one place
                 told = fmean(past[place] for past in rows[-MEAN:])
                 told = max(0.0, told * dice.gauss(1, NOISE))
                 if damp:
-                    told = damped(counts[place], told, seconds=INTERVAL, ttl=ttl, interval=INTERVAL)
+                    new_load = damped(
+                        follow[place], told, seconds=INTERVAL, ttl=ttl, interval=INTERVAL
+                    )
+                    follow[place], told = new_load, new_load.load
                 counts[place] = told
                 changed = True
         if changed:

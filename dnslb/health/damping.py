@@ -3,61 +3,107 @@
 Reports come an interval apart, and a plan shows in them only afterwards. Who follows each report at
 once corrects the same error again until the first correction shows, and the backends take turns
 in being full. How strongly shares answer a change of load grows with the load: with shares in
-proportion to the room that is left, 1 - load, the gain of the loop is load / (1 - load). A loop
-with a dead time is steady when it has one lag that is long enough for its gain.
+proportion to the room that is left, 1 - load, the gain of the loop is load / (1 - load).
 
-Resolvers are such a lag, as long as the TTL: a new plan reaches them one by one. A mean over a TTL
-keeps the loop steady by itself up to a gain of TTL / (2 x report), where `report` is the time from
-a change of load to its report. Up to about there nothing is added. Beyond, the load that counts
-follows the reports by a first-order filter, for which half the TTL is dead time too:
+Resolvers that keep answers for the TTL hear of a plan one by one, so traffic is the mean of the
+plans of the last TTL. Such a mean and a dead time make a loop that is steady up to a gain of
 
-    lag = STEADY x gain x (report + TTL / 2),   report = REPORT x interval
-    counts ← counts + (reported - counts) x (1 - e^(-seconds / lag))
+    x / sin x,   x = π x TTL / (TTL + 2 x dead time),   dead time = 1.5 x interval
+
+which is 1 without caches, and with reports every 10 s 2.4 for 60 s and 10 for 300 s. What it is above
+a margin is used: so much of a change counts at once that shares answer with no more than this gain.
+The rest counts slowly, with a lag of gain x (TTL / 2 + 2 x dead time):
 
     nothing was known             ─▶ the report counts at once
+    the caches bear every gain    ─▶ the report counts at once
+    a report that differs         ─▶ a part counts at once, less of it the fuller the backend is
     reports that stay as they are ─▶ what counts comes to rest on them, and never oversteps
 """
 
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["damped"]
-
-STEADY: Final = 2.0
-"""The lag per gain and dead time. A loop of this kind begins to swing below 0.6; the rest is room
-for noise. With more, a backend stays busy for longer after a change (bench/herd.py shows both)."""
+__all__ = ["Damped", "damped"]
 
 MOST_GAIN: Final = 8.0
 """The gain at a load of 0.89 and beyond: with more, a backend that fills up would be noticed only
-after it is full."""
+after it is full. Overload counts no faster than the rest: if it counted at once everybody would
+leave, and the backends would take turns in being overloaded."""
 
-REPORT: Final = 1.5
+DEAD: Final = 1.5
 """Intervals from a change of load to the middle of its effect: one until it is reported, and half
 the time over which reports are means."""
 
-ALONE: Final = 2.0
-"""How far beyond the gain that a TTL keeps steady nothing is added: near its limit a TTL
-swings less than two lags would."""
+
+MARGIN: Final = 1.5
+"""The gain that is left unused, for noise. With 1 backends near full swing at TTLs of 15 and 30 s,
+with 2 they are busy for longer after a change at 60 s (bench/herd.py)."""
+
+
+class Damped(NamedTuple):
+    """A load that follows reports."""
+
+    load: float  # the one that plans are made with
+    settled: float  # its slow part, on which it rests once reports stay as they are
+
+    @classmethod
+    def at_rest(cls, load: float) -> Damped:
+        """One that has been reported for long."""
+        return cls(load, load)
 
 
 def damped(
-    counts: float | None, reported: float, *, seconds: float, ttl: float, interval: float
-) -> float:
-    """The load that counts from now on.
+    before: Damped | None, reported: float, *, seconds: float, ttl: float, interval: float
+) -> Damped:
+    """What counts from now on.
 
-    `counts` has counted until now, and `seconds` have passed since the report before this one;
+    `before` has counted until now, and `seconds` have passed since the report before this one;
     `ttl` is that of the answers, `interval` the time between reports, both in seconds.
     """
-    if counts is None:
-        return reported
-    load = max(counts, reported)
-    gain = min(load / (1 - load), MOST_GAIN) if load < 1 else MOST_GAIN
-    report = REPORT * interval
-    if 2 * gain * report <= ALONE * ttl:
-        return reported
-    lag = STEADY * gain * (report + ttl / 2)
-    new = counts + (reported - counts) * -math.expm1(-seconds / lag)
-    # which rounding may have moved beyond the report
-    return min(max(new, min(counts, reported)), max(counts, reported))
+    dead = DEAD * interval
+    borne = _borne(ttl, dead)
+    if before is None or borne >= MOST_GAIN:
+        return Damped.at_rest(reported)
+    # by the greater of the two: what jumps to full is distrusted as what is full already
+    lag = _gain(max(before.settled, reported)) * (ttl / 2 + 2 * dead)
+    part = -math.expm1(-seconds / lag) if lag > 0 else 1.0
+    settled = _between(
+        before.settled, before.settled + (reported - before.settled) * part, reported
+    )
+    swift = _swift(reported, borne) - _swift(settled, borne)
+    return Damped(_between(settled, settled + swift, reported), settled)
+
+
+def _gain(load: float) -> float:
+    return min(load / (1 - load), MOST_GAIN) if load < 1 else MOST_GAIN
+
+
+def _borne(ttl: float, dead: float) -> float:
+    """The gain that caches keep steady, beyond the margin."""
+    if dead <= 0:
+        return math.inf
+    x = math.pi * ttl / (ttl + 2 * dead)
+    return max(0.0, x / math.sin(x) - MARGIN) if x > 0 else 0.0
+
+
+def _between(one: float, value: float, other: float) -> float:
+    """`value`, which rounding may have put beyond the ends."""
+    return min(max(one, other), max(min(one, other), value))
+
+
+def _swift(load: float, borne: float) -> float:
+    """A scale of loads on which equal steps may count at once: the integral of borne / gain.
+
+    Its slope is 1 where the gain is borne, and falls with the gain above.
+    """
+    if borne <= 0:
+        return 0.0
+    free = borne / (1 + borne)  # the load whose gain is borne
+    if load <= free:
+        return load
+    full = MOST_GAIN / (1 + MOST_GAIN)
+    risen = min(load, full)
+    swift = free + borne * (math.log(risen / free) - (risen - free))
+    return swift + (load - risen) * borne / MOST_GAIN

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnslb.health.checks.base import AgentMode, Outcome
 from dnslb.health.checks.push import PushCheck
-from dnslb.health.damping import damped
+from dnslb.health.damping import Damped, damped
 from dnslb.health.standing import latency_moved
 from dnslb.health.state import UNKNOWN, State, delay, step
 
@@ -32,8 +32,8 @@ class History:
     """One probe's past. It reads no clock: every result comes with its time, in seconds."""
 
     __slots__ = (
-        "_latencies", "_told", "_told_latency", "check", "count", "expires", "failure", "last",
-        "last_at", "load", "load_at", "measured", "mode", "noted", "seconds", "state", "ttl",
+        "_latencies", "_told", "_told_latency", "check", "count", "damped", "expires", "failure",
+        "last", "last_at", "load_at", "measured", "mode", "noted", "seconds", "state", "ttl",
         "weight",
     )  # fmt: skip
 
@@ -46,7 +46,7 @@ class History:
         self.seconds = 0.0  # that they took in all
         self.expires: float | None = None  # when the certificate ends, seconds since 1970
         self.failure: Result | None = None  # the last that did not pass
-        self.load: float | None = None  # damped, however long ago it was reported
+        self.damped: Damped | None = None  # its load, however long ago it was reported
         self.load_at = 0.0
         self.weight: float | None = None  # as its agent last said
         self.mode = AgentMode.READY
@@ -66,6 +66,11 @@ class History:
     def latency(self) -> float | None:
         """Milliseconds: the median of the last passing probes."""
         return median(self._latencies) if self._latencies else None
+
+    @property
+    def load(self) -> float | None:
+        """The load that counts while it is not too old."""
+        return self.damped.load if self.damped else None
 
     @property
     def load_until(self) -> float:
@@ -93,9 +98,8 @@ class History:
         if result.ok:
             self._latencies.append(result.milliseconds)
         if result.load is not None:
-            fresh = self.load is not None and self.load_until > at
-            self.load = damped(
-                self.load if fresh else None, result.load,
+            self.damped = damped(
+                self.damped if self.load_until > at else None, result.load,
                 seconds=at - self.load_at, ttl=self.ttl, interval=self.check.interval,
             )  # fmt: skip
             self.load_at = at

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dnslb.health.canary import Canaries
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.checks.push import PushCheck
+from dnslb.health.damping import Damped
 from dnslb.health.guard import Guards, PoolKey
 from dnslb.health.history import History
 from dnslb.health.operators import Operators, Wish
@@ -335,7 +336,9 @@ class Monitor:
             if saved.returned is not None:
                 item.returned = monotonic(saved.returned, at, now)
             if saved.pushed is not None:
-                item.pushed = Pushed(saved.pushed[0], now, monotonic(saved.pushed[1], at, now))
+                item.pushed = Pushed(
+                    Damped.at_rest(saved.pushed[0]), now, monotonic(saved.pushed[1], at, now)
+                )
         else:
             item = Watched(backend, None, slow_start)
         return item

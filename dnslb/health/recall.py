@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnslb.config.model import Family
 from dnslb.health.checks.base import AgentMode, Result
+from dnslb.health.damping import Damped
 from dnslb.health.standing import Standing
 from dnslb.health.state import State
 from dnslb.health.store import SavedBackend, SavedProbe, monotonic, wall
@@ -57,7 +58,8 @@ def recall_history(history: History, saved: SavedProbe, whole: Saved, now: float
     if saved.failure is not None:
         history.failure = Result(*saved.failure)
     if saved.load is not None:
-        history.load, history.load_at = saved.load[0], monotonic(saved.load[1], whole.at, now)
+        history.damped = Damped.at_rest(saved.load[0])
+        history.load_at = monotonic(saved.load[1], whole.at, now)
     history.weight = saved.weight
     if saved.mode in {mode.value for mode in AgentMode}:
         history.mode = AgentMode(saved.mode)

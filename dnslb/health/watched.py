@@ -12,7 +12,7 @@ from dnslb.config.model import Family
 from dnslb.health.checks.base import AgentMode
 from dnslb.health.checks.group import leaves, verdict
 from dnslb.health.checks.push import PushCheck
-from dnslb.health.damping import damped
+from dnslb.health.damping import Damped, damped
 from dnslb.health.scheduler import ProbeKey
 from dnslb.health.standing import ALWAYS_UP, OperatorState, Standing
 
@@ -43,7 +43,7 @@ class Before:
 class Pushed(NamedTuple):
     """A load that was told rather than found by a check."""
 
-    load: float  # damped
+    damped: Damped
     at: float
     until: float  # when it no longer counts
 
@@ -53,10 +53,15 @@ class Pushed(NamedTuple):
     ) -> Pushed:
         """What counts once `load` was told at the time `at`, for `max_age` seconds."""
         if old is None or old.until <= at:
-            return cls(load, at, at + max_age)
+            return cls(Damped.at_rest(load), at, at + max_age)
         passed = at - old.at
-        counts = damped(old.load, load, seconds=passed, ttl=ttl, interval=passed)
+        counts = damped(old.damped, load, seconds=passed, ttl=ttl, interval=passed)
         return cls(counts, at, at + max_age)
+
+    @property
+    def load(self) -> float:
+        """The load that counts."""
+        return self.damped.load
 
 
 class Transition(NamedTuple):
