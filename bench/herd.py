@@ -17,7 +17,7 @@ from statistics import fmean, median, quantiles
 from typing import TYPE_CHECKING, Final
 
 from herd_plot import plot
-from herd_world import CAPACITIES, LAWS, Events, Run, simulate
+from herd_world import CAPACITIES, HOME, LAWS, SPILLS, Events, Run, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +49,23 @@ def _row(demand: float, ttl: int, name: str) -> str:
         f"| {quantiles(busiest, n=20)[-1]:.2f} | {max(busiest):.2f} "
         f"| {fmean(map(_misplaced, loads)):.0%} | {turns:.0f} |"
     )
+
+
+def spilling() -> Iterator[str]:
+    """What comes of home when it is asked for 1.3 times what it can do."""
+    yield "| TTL | law | home: median | 95 % | peak | turns an hour |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for ttl, (name, (law, damp)) in product(TTLS, SPILLS.items()):
+        run = simulate(
+            law, damp=damp, ttl=ttl, demand=1.3 * HOME[0] / sum(HOME), seconds=SECONDS,
+            capacities=HOME,
+        )  # fmt: skip
+        home = [loads[0] for loads in run.loads[WARM:]]
+        turns = _turns(home) * 3600 / (SECONDS - WARM)
+        yield (
+            f"| {ttl} s | {name} | {median(home):.2f} | {quantiles(home, n=20)[-1]:.2f} "
+            f"| {max(home):.2f} | {turns:.0f} |"
+        )
 
 
 def eventful(runs: dict[int, dict[str, Run]], events: Events) -> Iterator[str]:
@@ -107,6 +124,8 @@ def main() -> None:
     }
     print()
     print(*eventful(runs, events), sep="\n")
+    print()
+    print(*spilling(), sep="\n")
     if given.plot:
         drawn = {name: run.busiest for name, run in runs[15].items() if name in PLOTTED}
         given.plot.write_text(plot(drawn), "utf-8")

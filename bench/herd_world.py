@@ -9,8 +9,10 @@ from itertools import accumulate
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
+from dnslb.config.model import Spill
 from dnslb.health.damping import Damped, damped
 from dnslb.policy.plan import Answer, Cycle, Random
+from dnslb.policy.spill import spilled
 from dnslb.policy.strategies import Candidate, Choice, find
 
 if TYPE_CHECKING:
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
 
     Law = Callable[[Sequence[float | None], Sequence[bool]], "Plan"]
 
-__all__ = ["CAPACITIES", "INTERVAL", "LAWS", "Events", "Run", "simulate"]
+__all__ = ["CAPACITIES", "HOME", "INTERVAL", "LAWS", "SPILLS", "Events", "Run", "simulate"]
 
 CAPACITIES: Final = (1.0, 1.0, 1.5, 2.0, 0.5, 1.0, 1.0, 2.0)
+HOME: Final = (1.0, 2.0)  # a pool that spills, and the next in order
 RESOLVERS: Final = 2000
 LARGEST: Final = 20  # ranks that are cut off above: the largest resolver has 1 % of the clients
 INTERVAL: Final = 10
@@ -77,6 +80,27 @@ def least_takes_all(loads: Sequence[float | None], up: Sequence[bool]) -> Plan:
     return Answer((), min(known)[1] + 1)
 
 
+def failover(spill: Spill | None) -> Law:
+    """Failover, which has the first spill."""
+    strategy, choice = find("failover"), Choice(1, lambda _: Answer((), 30))
+
+    def law(loads: Sequence[float | None], up: Sequence[bool]) -> Plan:
+        del up  # all are
+        candidates = [
+            Candidate(f"b{place}", 1, Answer((), place + 1), load, spill=spilled(load, spill))
+            for place, load in enumerate(loads)
+        ]
+        return strategy.plan(candidates, choice)
+
+    return law
+
+
+SPILLS: Final[dict[str, tuple[Law, bool]]] = {
+    "failover": (failover(None), False),
+    "spill, undamped": (failover(Spill()), False),
+    "spill": (failover(Spill()), True),
+}
+
 LAWS: Final[dict[str, tuple[Law, bool]]] = {
     "capacities known": (by_strategy("weighted", [round(2 * size) for size in CAPACITIES]), False),
     "round-robin": (by_strategy("round-robin"), False),
@@ -125,13 +149,14 @@ def simulate(  # noqa: C901 - one second of the world in one place
     demand: float,
     seconds: int,
     events: Events | None = None,
+    capacities: Sequence[float] = CAPACITIES,
 ) -> Run:
     """One run. Resolvers that are told of a backend stay with it until their answer ends."""
     dice = random.Random(f"{ttl} {demand}")
     sizes = [1 / (rank + LARGEST) for rank in range(RESOLVERS)]
-    total = sum(CAPACITIES) * demand / sum(sizes)
+    total = sum(capacities) * demand / sum(sizes)
     sizes = [size * total for size in sizes]
-    count = len(CAPACITIES)
+    count = len(capacities)
     traffic = [0.0] * count
     where: list[int | None] = [None] * RESOLVERS
     due: list[list[int]] = [[] for _ in range(seconds)]
@@ -155,7 +180,7 @@ def simulate(  # noqa: C901 - one second of the world in one place
             if again < seconds:
                 due[again].append(resolver)
         rise = events.rise if events and second in events.risen else 1.0
-        row = [rise * max(0.0, at) / size for at, size in zip(traffic, CAPACITIES, strict=True)]
+        row = [rise * max(0.0, at) / size for at, size in zip(traffic, capacities, strict=True)]
         changed = False
         if events:
             if second in events.dead:

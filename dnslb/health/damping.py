@@ -10,9 +10,9 @@ plans of the last TTL. Such a mean and a dead time make a loop that is steady up
 
     x / sin x,   x = π x TTL / (TTL + 2 x dead time),   dead time = 1.5 x interval
 
-which is 1 without caches, and with reports every 10 s 2.4 for 60 s and 10 for 300 s. What it is above
-a margin is used: so much of a change counts at once that shares answer with no more than this gain.
-The rest counts slowly, with a lag of gain x (TTL / 2 + 2 x dead time):
+which is 1 without caches, and with reports every 10 s 2.4 for 60 s and 10 for 300 s. Less a margin
+it is used: so much of a change counts at once that shares answer with no more than this gain. The
+rest counts slowly, with a lag of gain x (TTL / 2 + 2 x dead time):
 
     nothing was known             ─▶ the report counts at once
     the caches bear every gain    ─▶ the report counts at once

@@ -47,7 +47,7 @@ def test_what_caches_bear_counts_at_once():
     ]
     assert parts == sorted(parts)
     assert parts[0] < 0.001
-    assert parts[-1] > 0.03, "a gain of 3.3 is borne, and 0.8 / 0.2 = 4 the gain"
+    assert parts[-1] > 0.025, "a gain of 2.8 is borne, and one of 4 to 5.7 there"
 
 
 @given(LOADS, LOADS, LOADS, TIMES, TIMES, TIMES)
