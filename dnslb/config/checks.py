@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from dnslb.config.checkshapes import CheckShape
 from dnslb.config.probes import GROUPS, LATER, TYPES, build
-from dnslb.config.shapes import CheckShape
 from dnslb.config.suggest import listed, unknown
 from dnslb.config.values import Shape, items
 from dnslb.health.checks.group import Group

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from dnslb.config.checks import Checks
+from dnslb.config.checkshapes import CheckShape  # noqa: TC001 # pydantic looks at it
 from dnslb.config.model import Health
-from dnslb.config.shapes import CheckShape  # noqa: TC001 # pydantic looks at it
 from dnslb.config.values import Shape, items, kept, whole
 from dnslb.health.checks.base import Check
 

@@ -9,8 +9,8 @@ from pydantic import Field, Tag
 
 from dnslb.config.model import Prefix, RateLimit, Rates
 from dnslb.config.networks import read_networks
-from dnslb.config.shapes import PrefixShape, mapping_or_word
-from dnslb.config.values import Burst, Shape, Texts, one_of, whole
+from dnslb.config.shapes import PrefixShape  # noqa: TC001 # pydantic looks at it
+from dnslb.config.values import Burst, Shape, Texts, mapping_or_word, one_of, whole
 
 if TYPE_CHECKING:
     from dnslb.config.spot import Spot

@@ -15,12 +15,11 @@ from dnslb.config.geo import GeoShape, age_warnings, read_atlas, read_geo
 from dnslb.config.health import HealthShape, read_health
 from dnslb.config.model import DEFAULT_LISTEN, Api, Geo, Health, Listen, Settings, Tcp
 from dnslb.config.settings import SettingsShape, read_settings
-from dnslb.config.shapes import mapping_or_word
 from dnslb.config.spot import Spot
 from dnslb.config.tcp import TcpShape, read_tcp
 from dnslb.config.tree import YamlError, parse
 from dnslb.config.validate import read_shape
-from dnslb.config.values import Rule, Shape, Text, Texts, items, one_of, wrong
+from dnslb.config.values import Rule, Shape, Text, Texts, items, mapping_or_word, one_of, wrong
 from dnslb.geo.atlas import EMPTY
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from dnslb.config.files import read_text
 from dnslb.config.model import Cookies, Settings
 from dnslb.config.networks import read_networks
 from dnslb.config.ratelimit import RateLimitKey, read_rate_limit
-from dnslb.config.shapes import mapping_or_word
 from dnslb.config.spot import Spot
-from dnslb.config.values import Flag, Shape, Text, Texts, one_of, whole
+from dnslb.config.values import Flag, Shape, Text, Texts, mapping_or_word, one_of, whole
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, WrapValidator
+from pydantic import BaseModel, ConfigDict, Discriminator, WrapValidator
 from pydantic_core import PydanticCustomError, core_schema
 
 from dnslb.config.suggest import unknown
@@ -52,6 +52,7 @@ __all__ = [
     "duration",
     "items",
     "kept",
+    "mapping_or_word",
     "one_of",
     "whole",
     "wrong",
@@ -75,6 +76,14 @@ class Shape(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _word_or_mapping(value: Any) -> str:
+    return "(mapping)" if isinstance(value, dict | Shape) else "(word)"
+
+
+mapping_or_word = Discriminator(_word_or_mapping)
+"""Tells a mapping written in place from a word; the tags can be no keys."""
 
 
 BROKEN: Final = object()
