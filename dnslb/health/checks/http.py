@@ -12,6 +12,7 @@ from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.checks.body import MAX_BODY
 from dnslb.health.checks.network import FailedError, Phase, closed
 from dnslb.health.checks.plain import plain
+from dnslb.health.checks.stream import StreamCheck
 from dnslb.health.checks.web import MAX_HEAD, WebCheck, line
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ __all__ = ["HttpCheck"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HttpCheck(WebCheck):
+class HttpCheck(WebCheck, StreamCheck):
     """One request by HTTP/1.1, over TLS or not."""
 
     ALPN: ClassVar[tuple[str, ...]] = ("http/1.1",)

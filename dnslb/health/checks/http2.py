@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from dnslb.health.checks.h2stream import ALPN, ask
+from dnslb.health.checks.stream import StreamCheck
 from dnslb.health.checks.web import WebCheck
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ __all__ = ["Http2Check"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Http2Check(WebCheck):
+class Http2Check(WebCheck, StreamCheck):
     """One request by HTTP/2."""
 
     ALPN: ClassVar[tuple[str, ...]] = ALPN

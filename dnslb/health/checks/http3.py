@@ -7,7 +7,6 @@ and a fresh handshake is what clients of HTTP/3 meet.
 from __future__ import annotations
 
 import ssl
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from dnslb.health.checks.base import Kept
     from dnslb.health.checks.quic import Asking
-    from dnslb.health.checks.stream import Stream
 
 __all__ = ["Http3Check"]
 
@@ -41,10 +39,6 @@ class Http3Check(WebCheck):
         del kept
         progress = Progress()
         return await within(self.timeout, progress, self._ask(address, progress))
-
-    async def exchange(self, stream: Stream, address: str) -> Result:
-        """Never called: QUIC has streams of its own."""
-        raise NotImplementedError
 
     async def _ask(self, address: str, progress: Progress) -> Result:
         infos = await resolve(address, self.effective_port or 443)
@@ -99,10 +93,6 @@ class Http3Check(WebCheck):
         if certificate is None:
             return None
         expires: float = certificate.not_valid_after_utc.timestamp()
-        days = (expires - time.time()) / 86_400
-        if self.tls is not None and self.tls.min_days is not None and days < self.tls.min_days:
-            raise FailedError(
-                Outcome.TLS_EXPIRED,
-                f"certificate ends in {days:.1f} days, fewer than {self.tls.min_days:g}",
-            )
+        if self.tls is not None:
+            self.tls.check_age(expires)
         return expires

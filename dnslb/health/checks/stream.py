@@ -12,24 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import aiohappyeyeballs
 
-from dnslb.health.checks.base import Check, Kept, Outcome, Result, authority
-from dnslb.health.checks.network import (
-    FailedError,
-    Phase,
-    Progress,
-    closed,
-    is_numeric,
-    resolve,
-    within,
-)
-from dnslb.health.checks.tls import Tls, context_for
+from dnslb.health.checks.base import Kept, Outcome, Result
+from dnslb.health.checks.network import Phase, Progress, closed, is_numeric, resolve, within
+from dnslb.health.checks.server import ServerCheck
+from dnslb.health.checks.tls import context_for
 
 if TYPE_CHECKING:
     import socket
@@ -42,8 +34,6 @@ STAGGER: Final = 0.25
 
 AHEAD: Final = 256 * 1024
 """Bytes that may have come and not been read; beyond, the other side has to wait."""
-
-DAY: Final = 86_400.0
 
 
 class Stream(asyncio.Protocol):
@@ -160,17 +150,11 @@ class Stream(asyncio.Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StreamCheck(Check):
+class StreamCheck(ServerCheck):
     """A check that asks over a stream."""
 
     ALPN: ClassVar[tuple[str, ...]] = ()
     """The protocols that are offered in the TLS handshake (RFC 7301)."""
-
-    PORTS: ClassVar[tuple[int | None, int | None]] = (None, None)
-    """The protocol's own port, without TLS and with it; None when it has none."""
-
-    tls: Tls | None = None
-    host: str | None = None  # who is meant: SNI and the certificate's name; None: the address
 
     @abstractmethod
     async def exchange(self, stream: Stream, address: str) -> Result:
@@ -190,25 +174,6 @@ class StreamCheck(Check):
             # it died meanwhile, or whatever is between forgot it, and the server was not heard
         progress = Progress()
         return await within(self.timeout, progress, self._fresh(address, kept, progress))
-
-    def where(self, address: str) -> str:
-        """`192.0.2.10:443`."""
-        return authority(address, self.effective_port)
-
-    @property
-    def effective_port(self) -> int | None:
-        """The port that is connected to."""
-        return self.port or self.PORTS[self.tls is not None]
-
-    def name(self, address: str) -> str:
-        """Whom the TLS handshake speaks of: `host` without a port, else what is probed."""
-        host = self.host
-        if host is None:
-            # the zone of a link-local address is this machine's own affair (RFC 6874, section 1)
-            return address.rstrip(".").partition("%")[0]
-        if host.startswith("["):
-            return host[1:].partition("]")[0]
-        return host.partition(":")[0] if host.count(":") == 1 else host
 
     async def _fresh(self, address: str, kept: Kept, progress: Progress) -> Result:
         port = self.effective_port
@@ -260,7 +225,8 @@ class StreamCheck(Check):
     async def _exchange(self, stream: Stream, address: str, kept: Kept) -> Result:
         stream.reusable = keep = False
         try:
-            self._check_age(stream)
+            if self.tls is not None and stream.expires is not None:
+                self.tls.check_age(stream.expires)
             result = await self.exchange(stream, address)
             keep = self.reuse and stream.reusable and stream.alive
         finally:
@@ -269,13 +235,3 @@ class StreamCheck(Check):
             else:
                 stream.close()
         return result if stream.expires is None else replace(result, expires=stream.expires)
-
-    def _check_age(self, stream: Stream) -> None:
-        if self.tls is None or self.tls.min_days is None or stream.expires is None:
-            return
-        days = (stream.expires - time.time()) / DAY
-        if days < self.tls.min_days:
-            raise FailedError(
-                Outcome.TLS_EXPIRED,
-                f"certificate ends in {days:.1f} days, fewer than {self.tls.min_days:g}",
-            )

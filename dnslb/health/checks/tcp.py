@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dnslb.health.checks.base import Outcome, Result
+from dnslb.health.checks.body import MAX_BODY
 from dnslb.health.checks.network import FailedError, Phase
 from dnslb.health.checks.stream import StreamCheck
 
 if TYPE_CHECKING:
     from dnslb.health.checks.stream import Stream
 
-__all__ = ["MAX_ANSWER", "TcpCheck"]
-
-MAX_ANSWER: Final = 64 * 1024
-"""Bytes of an answer that are looked at."""
+__all__ = ["TcpCheck"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,7 @@ class TcpCheck(StreamCheck):
         pattern = re.compile(self.body)
         answer = bytearray()
         while not pattern.search(answer.decode(errors="replace")):
-            if len(answer) >= MAX_ANSWER:
+            if len(answer) >= MAX_BODY:
                 raise FailedError(
                     Outcome.TOO_LARGE, f"{self.body} is not in its first 64 KiB, and there is more"
                 )

@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dnslb.health.checks.base import Outcome
+from dnslb.health.checks.network import FailedError
+
 __all__ = ["Tls", "context_for"]
+
+DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +25,19 @@ class Tls:
     verify: bool = True
     ca_file: str | None = None  # a PEM bundle to trust instead of the system's
     min_days: float | None = None  # days that the certificate must still be valid for
+
+    def check_age(self, expires: float) -> None:
+        """Look whether a certificate that ends at `expires`, in seconds since 1970, lasts.
+
+        Raises:
+            FailedError: it ends too soon.
+        """
+        days = (expires - time.time()) / DAY
+        if self.min_days is not None and days < self.min_days:
+            raise FailedError(
+                Outcome.TLS_EXPIRED,
+                f"certificate ends in {days:.1f} days, fewer than {self.min_days:g}",
+            )
 
 
 _made: Final[dict[tuple[Tls, tuple[str, ...]], tuple[int, ssl.SSLContext]]] = {}

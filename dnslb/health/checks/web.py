@@ -14,7 +14,7 @@ from urllib.parse import quote
 from dnslb import __version__
 from dnslb.health.checks.base import Outcome, Result, authority
 from dnslb.health.checks.body import MAX_BODY, unpack
-from dnslb.health.checks.stream import StreamCheck
+from dnslb.health.checks.server import ServerCheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ line may hold, are escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebCheck(StreamCheck):
+class WebCheck(ServerCheck):
     """Asks for `path`; passes when status and body are as expected. Redirects are not followed."""
 
     PORTS: ClassVar[tuple[int | None, int | None]] = (80, 443)

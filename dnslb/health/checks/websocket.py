@@ -26,6 +26,7 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.checks.body import MAX_BODY
 from dnslb.health.checks.network import FailedError, Phase
+from dnslb.health.checks.stream import StreamCheck
 from dnslb.health.checks.web import MAX_HEAD, WebCheck, line
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ __all__ = ["WebSocketCheck"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebSocketCheck(WebCheck):
+class WebSocketCheck(WebCheck, StreamCheck):
     """Opens a WebSocket; with `send` or `body`, also sends a message and waits for the reply."""
 
     ALPN: ClassVar[tuple[str, ...]] = ("http/1.1",)
