@@ -23,15 +23,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dnslb.health.canary import Canaries
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.checks.push import PushCheck
-from dnslb.health.damping import Damped
 from dnslb.health.guard import Guards, PoolKey
-from dnslb.health.history import History
 from dnslb.health.operators import Operators, Wish
 from dnslb.health.probe import probe_once
-from dnslb.health.recall import recall_history, recall_standing, save_backend, save_history
+from dnslb.health.recall import Past, save
 from dnslb.health.scheduler import ProbeKey
 from dnslb.health.standing import ALWAYS_UP, OperatorState, Standing, matters
-from dnslb.health.store import LASTS, Saved, fingerprint, monotonic
 from dnslb.health.telling import tell, tell_down, tell_frozen, tell_up
 from dnslb.health.timers import Timers
 from dnslb.health.watched import Before, Pushed, Transition, Watched
@@ -42,7 +39,9 @@ if TYPE_CHECKING:
 
     from dnslb.config.model import Backend, BackendId, Pool
     from dnslb.health.checks.base import Check
+    from dnslb.health.history import History
     from dnslb.health.lateness import Lateness
+    from dnslb.health.store import Saved
 
 __all__ = ["Monitor"]
 
@@ -91,7 +90,7 @@ class Monitor:
         self._standings: dict[BackendId, Standing] = {}
         self._announced: dict[BackendId, Standing] = {}
         self._doubted: set[ProbeKey] = set()  # what turned down, and no canary passed since
-        self._recalled = Saved(0.0)  # from before a restart, and of backends that are gone
+        self._past = Past()
         self._results: Counter[str] = Counter({outcome.value: 0 for outcome in Outcome})
         self._waited: set[ProbeKey] = set()
         self._round = asyncio.Event()
@@ -114,12 +113,13 @@ class Monitor:
         watched: dict[BackendId, Watched] = {}
         histories: dict[ProbeKey, History] = {}
         sharers: dict[ProbeKey, list[Watched]] = {}
+        now = self._clock()
         for backend in backends:
             item = watched[backend.id] = self._watch(backend, by_name.get(backend.id[:2]))
             item.ttl = ttls.get(backend.id, 0.0)
             for key in item.keys:
                 if key not in histories:
-                    histories[key] = self._histories.get(key) or self._new_history(key)
+                    histories[key] = self._histories.get(key) or self._past.history(key, now)
                 sharers.setdefault(key, []).append(item)
         measured = _measured(by_name.values())
         for key, items in sharers.items():
@@ -127,14 +127,17 @@ class Monitor:
             histories[key].measured = not by_name or any(
                 item.backend.id in measured for item in items
             )
-        now = self._clock()
         self._guards.configure(by_name, [name for name, item in watched.items() if item.keys])
         standings = {name: self._stands(item, histories, now) for name, item in watched.items()}
-        self._remember(now, gone=self._watched.keys() - watched.keys())
+        gone = self._watched.keys() - watched.keys()
+        self._past.remember(
+            [(self._watched[one], self._standings[one], self._operators.of(one)) for one in gone],
+            now,
+        )
         self._watched, self._histories, self._sharers = watched, histories, sharers
         self._standings = standings
         self._doubted &= set(histories)
-        self._operators.keep({*watched, *self._recalled.backends})
+        self._operators.keep({*watched, *self._past.names})
         self._announced = {
             name: self._announced.get(name, standing) for name, standing in self._standings.items()
         }
@@ -156,30 +159,18 @@ class Monitor:
 
     def saved(self) -> Saved:
         """What is to survive a restart. May be called in another thread."""
-        now = self._clock()
         # a reload replaces these, and changes none
         watched, standings = self._watched, self._standings
-        probes = {
-            fingerprint(key): saved
-            for key, history in self._histories.items()
-            if (saved := save_history(history, now))
-        }
-        backends = {
-            name: save_backend(item, standings[name], self._operators.of(name), now)
+        backends = [
+            (item, standings[name], self._operators.of(name))
             for name, item in watched.items()
             if name in standings
-        }
-        return Saved(time.time(), probes, backends)
+        ]
+        return save(self._histories, backends, self._clock())
 
     def restore(self, saved: Saved) -> None:
         """Have what is configured from now on go on where `saved` ends."""
-        at = time.time()
-        # a copy, since whoever keeps `saved` reads it in another thread; what is configured no more
-        # is gone from now on
-        backends = {
-            name: one if one.gone else replace(one, gone=at) for name, one in saved.backends.items()
-        }
-        self._recalled = replace(saved, backends=backends)
+        self._past.restore(saved)
         for name, one in saved.backends.items():
             if one.until is None or one.until > time.time():
                 self._operators.set(name, Wish(one.state, one.state_reason, one.until))
@@ -330,35 +321,15 @@ class Monitor:
         if old := self._watched.get(backend.id):
             item = Watched(backend, Before(old.backend, self._standings[backend.id]), slow_start)
             item.keep(old)
-        elif saved := self._recalled.backends.get(backend.id):
-            item = Watched(backend, Before(backend, recall_standing(saved)), slow_start)
-            now, at = self._clock(), self._recalled.at
-            if saved.returned is not None:
-                item.returned = monotonic(saved.returned, at, now)
-            if saved.pushed is not None:
-                item.pushed = Pushed(
-                    Damped.at_rest(saved.pushed[0]), now, monotonic(saved.pushed[1], at, now)
-                )
         else:
-            item = Watched(backend, None, slow_start)
+            item = self._past.watched(backend, slow_start, self._clock())
         return item
-
-    def _remember(self, now: float, *, gone: Iterable[BackendId]) -> None:
-        """Keep for a day what is known of backends that are no more in the configuration."""
-        known, at = self._recalled.backends, time.time()
-        for name in gone:
-            item, standing = self._watched[name], self._standings[name]
-            saved = save_backend(item, standing, self._operators.of(name), now)
-            known[name] = replace(saved, gone=at)
-        for name in [name for name, one in known.items() if one.gone and at - one.gone >= LASTS]:
-            del known[name]
 
     def _stands(self, item: Watched, histories: Mapping[ProbeKey, History], now: float) -> Standing:
         """Where a backend stands when it is configured: its verdict keeps its age."""
         name = item.backend.id
         wanted = self._operators.of(name).state
-        saved = self._recalled.backends.get(name)
-        before = self._standings.get(name) or (recall_standing(saved) if saved else None)
+        before = self._standings.get(name) or self._past.standing(name)
         if before is None:
             return item.standing(histories, wanted, now)
         if before.held and name not in self._watched:
@@ -368,12 +339,6 @@ class Monitor:
             return replace(before, state=wanted)
         judged = item.standing(histories, wanted, now)
         return judged if judged is ALWAYS_UP else replace(judged, since=before.since)
-
-    def _new_history(self, key: ProbeKey) -> History:
-        history = History(key.check)
-        if self._recalled.probes and (saved := self._recalled.probes.get(fingerprint(key))):
-            recall_history(history, saved, self._recalled, self._clock())
-        return history
 
     def _on_result(self, key: ProbeKey, result: Result) -> None:
         self._results[result.outcome.value] += 1

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.model import Family
 from dnslb.health.checks.base import AgentMode, Result
 from dnslb.health.damping import Damped
+from dnslb.health.history import History
 from dnslb.health.standing import Standing
 from dnslb.health.state import State
-from dnslb.health.store import SavedBackend, SavedProbe, monotonic, wall
+from dnslb.health.store import (
+    LASTS,
+    Saved,
+    SavedBackend,
+    SavedProbe,
+    fingerprint,
+    monotonic,
+    wall,
+)
+from dnslb.health.watched import Before, Pushed, Watched
 
 if TYPE_CHECKING:
-    from dnslb.health.history import History
-    from dnslb.health.operators import Wish
-    from dnslb.health.store import Saved
-    from dnslb.health.watched import Watched
+    from collections.abc import Collection, Iterable, Mapping
 
-__all__ = ["recall_history", "recall_standing", "save_backend", "save_history"]
+    from dnslb.config.model import Backend, BackendId
+    from dnslb.health.operators import Wish
+    from dnslb.health.scheduler import ProbeKey
+
+__all__ = ["Past", "save"]
 
 FRESH: Final = 600.0
 """Seconds for which a verdict goes on as if there had been no restart. An older one is kept until
@@ -26,7 +38,81 @@ the first result, which then decides at once: too much may have happened meanwhi
 to count on. So is one from the future: the clock was set back, and nobody knows how old it is."""
 
 
-def save_history(history: History, now: float) -> SavedProbe | None:
+class Past:
+    """What is known from before a restart, and of backends that left the configuration lately."""
+
+    def __init__(self) -> None:
+        self._saved = Saved(0.0)
+
+    @property
+    def names(self) -> Collection[BackendId]:
+        """The backends that something is known of."""
+        return self._saved.backends.keys()
+
+    def restore(self, saved: Saved) -> None:
+        """Take in what was kept."""
+        at = time.time()
+        # a copy, since whoever keeps `saved` reads it in another thread; what is configured no more
+        # is gone from now on
+        backends = {
+            name: one if one.gone else replace(one, gone=at) for name, one in saved.backends.items()
+        }
+        self._saved = replace(saved, backends=backends)
+
+    def standing(self, name: BackendId) -> Standing | None:
+        """Where a backend stood, which holds until its checks say otherwise."""
+        saved = self._saved.backends.get(name)
+        return _recall_standing(saved) if saved else None
+
+    def watched(self, backend: Backend, slow_start: float, now: float) -> Watched:
+        """`backend` under watch, going on from what is known of it."""
+        saved = self._saved.backends.get(backend.id)
+        if saved is None:
+            return Watched(backend, None, slow_start)
+        item = Watched(backend, Before(backend, _recall_standing(saved)), slow_start)
+        if saved.returned is not None:
+            item.returned = monotonic(saved.returned, self._saved.at, now)
+        if saved.pushed is not None:
+            load, until = saved.pushed
+            until = monotonic(until, self._saved.at, now)
+            item.pushed = Pushed(Damped.at_rest(load), now, until)
+        return item
+
+    def history(self, key: ProbeKey, now: float) -> History:
+        """The history of a probe that is new, going on from what is known of it."""
+        history = History(key.check)
+        if self._saved.probes and (saved := self._saved.probes.get(fingerprint(key))):
+            _recall_history(history, saved, self._saved, now)
+        return history
+
+    def remember(self, gone: Iterable[tuple[Watched, Standing, Wish]], now: float) -> None:
+        """Keep for a day what is known of backends that are no more in the configuration."""
+        known, at = self._saved.backends, time.time()
+        for item, standing, wish in gone:
+            known[item.backend.id] = replace(_save_backend(item, standing, wish, now), gone=at)
+        for name in [name for name, one in known.items() if one.gone and at - one.gone >= LASTS]:
+            del known[name]
+
+
+def save(
+    histories: Mapping[ProbeKey, History],
+    backends: Iterable[tuple[Watched, Standing, Wish]],
+    now: float,
+) -> Saved:
+    """What is to survive a restart."""
+    probes = {
+        fingerprint(key): saved
+        for key, history in histories.items()
+        if (saved := _save_history(history, now))
+    }
+    kept = {
+        item.backend.id: _save_backend(item, standing, wish, now)
+        for item, standing, wish in backends
+    }
+    return Saved(time.time(), probes, kept)
+
+
+def _save_history(history: History, now: float) -> SavedProbe | None:
     """What is kept of a probe; None while it has no verdict."""
     state = history.state
     if state.up is None:
@@ -45,7 +131,7 @@ def save_history(history: History, now: float) -> SavedProbe | None:
     )
 
 
-def recall_history(history: History, saved: SavedProbe, whole: Saved, now: float) -> None:
+def _recall_history(history: History, saved: SavedProbe, whole: Saved, now: float) -> None:
     """Have `history` go on where `saved`, a part of `whole`, ends.
 
     One that is too old only lends what it reported.
@@ -65,7 +151,7 @@ def recall_history(history: History, saved: SavedProbe, whole: Saved, now: float
         history.mode = AgentMode(saved.mode)
 
 
-def save_backend(item: Watched, standing: Standing, wish: Wish, now: float) -> SavedBackend:
+def _save_backend(item: Watched, standing: Standing, wish: Wish, now: float) -> SavedBackend:
     """What is kept of a backend."""
     pushed = item.pushed if item.pushed and item.pushed.until > now else None
     return SavedBackend(
@@ -83,7 +169,7 @@ def save_backend(item: Watched, standing: Standing, wish: Wish, now: float) -> S
     )
 
 
-def recall_standing(saved: SavedBackend) -> Standing:
+def _recall_standing(saved: SavedBackend) -> Standing:
     """Where a backend stood, which holds until its checks say otherwise."""
     known = {family.value for family in Family}
     return Standing(
