@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -12,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tools import tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,11 +59,7 @@ class Nginx:
 @contextmanager
 def nginx(folder: Path) -> Iterator[Nginx]:
     """Run nginx from `folder`, which holds server.pem."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("nginx is missing: install nginx-light")
-        pytest.skip("nginx is missing: install nginx-light")
+    program = tool("nginx", "nginx-light")
     (folder / "big").write_bytes(b"x" * 200_000)
     h2c, h2 = _free(), _free()
     config = folder / "nginx.conf"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import grpc
 import pytest
 import trustme
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2
 from test_http2_check import answering
 
 from dnslb.health.checks.base import Kept, Outcome
@@ -32,24 +32,40 @@ class Loaded(health.HealthServicer):
 
 
 @contextmanager
-def serving(credentials=None, address=LOOPBACK, servicer=None):
-    server = grpc.server(ThreadPoolExecutor(2))
-    servicer = servicer or Loaded()
-    servicer.set("", Status.SERVING)
-    servicer.set("shop.Cart", Status.SERVING)
-    servicer.set("shop.Pay", Status.NOT_SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    where = f"[{address}]:0" if ":" in address else f"{address}:0"
-    port = (
+def running(*handlers, credentials=None, address=LOOPBACK, port=0):
+    """A gRPC server that has these handlers, if any."""
+    server = grpc.server(ThreadPoolExecutor(2), handlers=handlers)
+    where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    taken = (
         server.add_secure_port(where, credentials)
         if credentials
         else server.add_insecure_port(where)
     )
     server.start()
     try:
-        yield port
+        yield taken
     finally:
         server.stop(None).wait(5)
+
+
+def health_service():
+    """The handlers of a health service that knows three services."""
+    servicer = Loaded()
+    servicer.set("", Status.SERVING)
+    servicer.set("shop.Cart", Status.SERVING)
+    servicer.set("shop.Pay", Status.NOT_SERVING)
+    methods = {
+        "Check": grpc.unary_unary_rpc_method_handler(
+            servicer.Check,
+            request_deserializer=health_pb2.HealthCheckRequest.FromString,
+            response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
+        )
+    }
+    return grpc.method_handlers_generic_handler("grpc.health.v1.Health", methods)
+
+
+def serving(credentials=None, **where):
+    return running(health_service(), credentials=credentials, **where)
 
 
 def run(check, address=LOOPBACK, times=1):
@@ -79,13 +95,8 @@ def test_services(address):
 
 
 def test_a_server_without_the_health_service():
-    server = grpc.server(ThreadPoolExecutor(1))
-    port = server.add_insecure_port(f"{LOOPBACK}:0")
-    server.start()
-    try:
+    with running() as port:
         result = run(GrpcCheck(port=port))
-    finally:
-        server.stop(None).wait(5)
     assert result.outcome is Outcome.STATUS
     assert result.detail.startswith("UNIMPLEMENTED")
 
@@ -93,13 +104,8 @@ def test_a_server_without_the_health_service():
 def test_a_response_that_is_too_large():
     much = grpc.unary_unary_rpc_method_handler(lambda *_: b"x" * 100_000)
     handler = grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": much})
-    server = grpc.server(ThreadPoolExecutor(1), handlers=[handler])
-    port = server.add_insecure_port(f"{LOOPBACK}:0")
-    server.start()
-    try:
+    with running(handler) as port:
         result = run(GrpcCheck(port=port))
-    finally:
-        server.stop(None).wait(5)
     assert (result.outcome, result.detail) == (
         Outcome.TOO_LARGE,
         "the response is beyond 64 KiB",
@@ -161,22 +167,13 @@ def test_load_stands_in_the_trailers(servicer, load):
 
 def test_a_connection_is_reused_and_outlives_a_restart():
     async def probe():
-        check, kept = None, Kept()
-        outcomes = []
+        kept = Kept()
         with serving() as port:
             check = GrpcCheck(port=port, reuse=True)
-            outcomes += [(await check.probe(LOOPBACK, kept)).outcome for _ in range(2)]
-        server = grpc.server(ThreadPoolExecutor(1))
-        servicer = health.HealthServicer()
-        servicer.set("", Status.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-        server.add_insecure_port(f"{LOOPBACK}:{port}")
-        server.start()
-        try:
+            outcomes = [(await check.probe(LOOPBACK, kept)).outcome for _ in range(2)]
+        with serving(port=port):
             outcomes.append((await check.probe(LOOPBACK, kept)).outcome)
-        finally:
             kept.close()
-            server.stop(None).wait(5)
         return outcomes
 
     assert asyncio.run(probe()) == [Outcome.OK] * 3

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 
 import pytest
-import trustme
 from aioquic.asyncio import QuicConnectionProtocol, serve
 from aioquic.buffer import Buffer
 from aioquic.h3.connection import H3Connection
@@ -101,11 +100,6 @@ async def serving(tmp_path, issued, address=LOOPBACK, alpn="h3", create=Answerin
         yield server._transport.get_extra_info("sockname")[1]
     finally:
         server.close()
-
-
-@pytest.fixture(scope="module")
-def ca():
-    return trustme.CA()
 
 
 def run(tmp_path, ca, issued=None, address=LOOPBACK, alpn="h3", trusted=None, **options):

@@ -18,17 +18,6 @@ HOST = "www.example.com"
 SOON = 0.2  # seconds: the timeout of checks whose time is meant to run out
 
 
-@pytest.fixture(scope="module")
-def ca():
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca_file(ca, tmp_path):
-    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
-    return str(tmp_path / "ca.pem")
-
-
 def context(issuer, *names, **options):
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     issuer.issue_cert(*names, **options).configure_cert(made)

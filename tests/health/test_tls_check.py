@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 
 import pytest
-import trustme
 from health_servers import LOOPBACK, silent
 
 from dnslb.health.checks.base import Kept, Outcome
@@ -16,17 +15,6 @@ from dnslb.health.checks.tls_handshake import TlsCheck
 
 HOST = "mail.example.com"
 SOON = 0.2  # seconds: the timeout of checks whose time is meant to run out
-
-
-@pytest.fixture(scope="module")
-def ca():
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca_file(ca, tmp_path):
-    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
-    return str(tmp_path / "ca.pem")
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
 import socket
 import struct
 import subprocess
@@ -28,17 +27,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0  # seconds until something that is due counts as missing
-
-
-def tool(name: str, package: str) -> str:
-    """The path of a system tool; without it the test is skipped, in CI it fails."""
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
-    if path:
-        return path
-    message = f"{name} is missing: apt-get install {package}"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 def need_engine() -> None:

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import PATIENCE, ask, tool
+from harness import PATIENCE, ask
+
+from tools import tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,9 @@ import subprocess
 import time
 
 import pytest
-from harness import PATIENCE, Daemon, ask, tool
+from harness import PATIENCE, Daemon, ask
+
+from tools import tool
 
 SERVER = """\
 listen: ["127.0.0.1:0"]

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 from dnslib import DNSRecord
-from harness import PATIENCE, ask, client, tool
+from harness import PATIENCE, ask, client
+
+from tools import tool
 
 ZONE = """\
 nameservers: [ns1.example.com.]

@@ -7,12 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from harness import PATIENCE, need_engine, tool
+from harness import PATIENCE, need_engine
 
 from dnslb.config.files import why_unreadable
 from dnslb.engine import new_records
 from dnslb.zone.master import Meaning
 from dnslb.zone.names import from_text
+from tools import tool
 
 need_engine()
 

@@ -6,7 +6,9 @@ import subprocess
 
 import peers
 import pytest
-from harness import PATIENCE, ask, tool
+from harness import PATIENCE, ask
+
+from tools import tool
 
 ZONE = """\
 $ORIGIN example.org.

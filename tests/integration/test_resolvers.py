@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from dnslib import QTYPE, DNSRecord
-from harness import PATIENCE, Daemon, need_engine, tool
+from harness import PATIENCE, Daemon, need_engine
 from peers import free_port, served
+
+from tools import tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

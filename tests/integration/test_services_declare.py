@@ -6,10 +6,11 @@ import subprocess
 from collections import Counter
 
 import pytest
-from harness import PATIENCE, tool, until
+from harness import PATIENCE, until
 
 from dnslb.zone.rdata import parse_rdata
 from dnslb.zone.tokens import words
+from tools import tool
 
 ECH = "AAb+DQACAAA="
 ZONE = f"""\
