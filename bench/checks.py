@@ -276,7 +276,7 @@ async def _serve(home: Path, *, checks: bool) -> None:
     """The server itself, which tells on its standard output what it is asked on the other."""
     config, _ = load(home / "dnslb.yaml")
     configure("warning")
-    server = Server(config)
+    server = Server(config, owns_process=True)
     server.bind()
     began = time.monotonic()
     stop = asyncio.Event()

@@ -15,7 +15,7 @@ import logging
 import os
 import resource
 import signal
-import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +31,7 @@ from dnslb.geo.watch import Watcher
 from dnslb.health.checks.group import leaves
 from dnslb.health.monitor import Monitor
 from dnslb.health.store import Keeper
+from dnslb.priority import answering
 from dnslb.publisher import Publisher
 from dnslb.ratelimit import LimitLog
 from dnslb.web.site import Site
@@ -51,10 +52,6 @@ may take."""
 
 PROCESS_START: Final = 5.0
 """Seconds that processes which probe may take to start, on a machine that is busy."""
-
-SWITCH: Final = 0.0005
-"""Seconds that another thread, such as one that writes the state of ten thousand backends, may keep
-probes from going on. Each step of each of them waits so long."""
 
 FIRST_RATE: Final = 1_000
 """Probes a second that the first round makes at least, on a machine that is busy."""
@@ -78,11 +75,13 @@ log = logging.getLogger("dnslb.server")
 class Server:
     """One running configuration: sockets, checks, published plans.
 
-    Make it, `bind` it, `start` it, and `stop` it, all in one event loop.
+    Make it, `bind` it, `start` it, and `stop` it, all in one event loop. One that `owns_process` is
+    Make it, `bind` it, `start` it and `stop` it, all in one event loop. One that `owns_process` is
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, owns_process: bool = False) -> None:
         self.config = config
+        self._owns_process = owns_process
         self.listening: tuple[Listen, ...] = ()
         self._engine = new_engine()
         self.monitor = Monitor(self._on_change, processes=config.health.processes)
@@ -123,7 +122,8 @@ class Server:
             PlanError: a strategy failed, or a plan is beyond the engine's bounds.
             ListenError: the address of `api` cannot be had.
         """
-        self._engine.start()
+        with answering() if self._owns_process else nullcontext():
+            self._engine.start()
         if saved := await asyncio.to_thread(self._keeper.load):
             self.monitor.restore(saved)
         backends = list(self.config.backends())
@@ -141,8 +141,7 @@ class Server:
             asyncio.create_task(self._keeper.run(), name="state"),
             asyncio.create_task(self.databases.run(), name="databases"),
         ]
-        sys.setswitchinterval(SWITCH)
-        settle()
+        self._settle()
 
     async def reload(self) -> bool:
         """Read the configuration anew and put it in force, all of it or nothing.
@@ -181,7 +180,7 @@ class Server:
                 return False
             self.config = config
             self._watch(config, config.backends())
-            settle()
+            self._settle()
             log.info("reloaded: %s", describe(config))
             return True
 
@@ -206,6 +205,11 @@ class Server:
     def keep(self) -> None:
         """Have what survives a restart written soon."""
         self._keeper.changed()
+
+    def _settle(self) -> None:
+        """Look for garbage once, now that a configuration is in force, and not in it again."""
+        if self._owns_process:
+            settle()
 
     def stats(self) -> Stats:
         """The engine's counters."""
@@ -266,7 +270,7 @@ async def serve(path: Path, ready: Callable[[str], None]) -> None:
     logs.configure(config.log_level, config.log_format)
     for warning in warnings:
         log.warning("%s", warning)
-    server = Server(config)
+    server = Server(config, owns_process=True)
     server.bind()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from dnslib import DNSRecord
 from harness import PATIENCE, ask, client
 
+from dnslb.priority import CALLS, NICE, OWN
 from tools import tool
 
 ZONE = """\
@@ -205,3 +207,22 @@ def test_package_and_engine_carry_one_version():
     from dnslb import _engine
 
     assert _engine.__version__ == dnslb.__version__
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in CALLS,
+    reason="elsewhere threads have no priorities of their own",
+)
+def test_threads_that_answer_come_before_those_that_decide(serve, write):
+    daemon = serve(write(example_com=ZONE)).ready()
+    pid = daemon.process.pid
+    nice = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        # the fields behind the name, which stands in parentheses; nice is the 19th of all
+        fields = (task / "stat").read_text().rpartition(")")[2].split()
+        nice[(task / "comm").read_text().strip(), int(task.name)] = int(fields[16])
+    answer = {
+        value for (name, _), value in nice.items() if name.startswith(("dnslb-udp", "dnslb-tcp"))
+    }
+    assert answer == {OWN}
+    assert {value for (_, tid), value in nice.items() if tid == pid} == {min(OWN + NICE, 19)}
