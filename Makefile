@@ -25,8 +25,8 @@ test: $(BUILT) ## the engine's tests, then everything else with real servers on 
 build: $(BUILT) ## a release build, so that .venv/bin/dnslb works
 
 check: $(BUILT) ## lint and types, in Python and in Rust
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --no-cache .
+	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest dnslb._engine --mypy-config-file pyproject.toml
 	cd engine && cargo fmt --check

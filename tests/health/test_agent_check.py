@@ -9,12 +9,12 @@ import pytest
 from health_servers import LOOPBACK, resetting
 from hypothesis import given
 from hypothesis import strategies as st
-from tools import tool
 
 from dnslb.health.checks.agent import AgentCheck, read_line
 from dnslb.health.checks.base import AgentMode, Kept, Outcome
 from dnslb.health.checks.network import FailedError
 from dnslb.health.load import LoadSource
+from tools import tool
 
 SOON = 0.2  # seconds: the timeout of checks whose time is meant to run out
 

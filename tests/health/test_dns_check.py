@@ -10,11 +10,11 @@ from dnslib import QTYPE, RR, A, DNSRecord
 from health_servers import LOOPBACK, refusing
 from hypothesis import given
 from hypothesis import strategies as st
-from tools import tool
 
 from dnslb.health.checks.base import Kept, Outcome
 from dnslb.health.checks.dns import DnsCheck
 from dnslb.health.checks.network import FailedError
+from tools import tool
 
 SOON = 0.2  # seconds: the timeout of checks whose time is meant to run out
 NAME = ("www.example.com", QTYPE.A)

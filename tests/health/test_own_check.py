@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from health_servers import LOOPBACK
-from tools import tool
 
 from dnslb.health.checks.base import Check, Kept, Outcome
 from dnslb.health.checks.own import find
+from tools import tool
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "checks"

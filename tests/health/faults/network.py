@@ -18,10 +18,10 @@ import pytest
 from faults.protocols import PROTOCOLS
 from faults.scenes import check_for
 from faults.table import ALL, CELLS, NETWORK_FAULTS, Cell
-from tools import tool
 
 from dnslb.health.probe import probe_once
 from dnslb.health.scheduler import ProbeKey
+from tools import tool
 
 NETS = {
     "drop": ("198.51.100", "2001:db8:1:"),
