@@ -75,8 +75,8 @@ log = logging.getLogger("dnslb.server")
 class Server:
     """One running configuration: sockets, checks, published plans.
 
-    Make it, `bind` it, `start` it, and `stop` it, all in one event loop. One that `owns_process` is
-    Make it, `bind` it, `start` it and `stop` it, all in one event loop. One that `owns_process` is
+    Make it, `bind` it, `start` it and `stop` it, all in one event loop. One that `owns_process`
+    also sets what there is once in a process: who runs first, and when garbage is looked for.
     """
 
     def __init__(self, config: Config, *, owns_process: bool = False) -> None:
@@ -132,6 +132,7 @@ class Server:
             # not before: whoever asks it, asks about backends that are watched
             self._site = Site(self.config.api, self)
             self.api = await self._site.start()
+            log.info("api: http://%s", self.api)
         await self._first_round(backends)
         await self._publisher.replace(self.config)
         limits = LimitLog(self._engine.limited)

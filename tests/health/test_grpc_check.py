@@ -48,9 +48,9 @@ def running(*handlers, credentials=None, address=LOOPBACK, port=0):
         server.stop(None).wait(5)
 
 
-def health_service():
+def health_service(servicer=None):
     """The handlers of a health service that knows three services."""
-    servicer = Loaded()
+    servicer = servicer or Loaded()
     servicer.set("", Status.SERVING)
     servicer.set("shop.Cart", Status.SERVING)
     servicer.set("shop.Pay", Status.NOT_SERVING)
@@ -64,8 +64,8 @@ def health_service():
     return grpc.method_handlers_generic_handler("grpc.health.v1.Health", methods)
 
 
-def serving(credentials=None, **where):
-    return running(health_service(), credentials=credentials, **where)
+def serving(credentials=None, servicer=None, **where):
+    return running(health_service(servicer), credentials=credentials, **where)
 
 
 def run(check, address=LOOPBACK, times=1):

@@ -55,6 +55,7 @@ class Daemon:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.port = 0
+        self.api = 0  # the API's port, 0 without one
         self.killed = False
 
     def _read(self) -> None:
@@ -79,8 +80,11 @@ class Daemon:
                 return line
 
     def ready(self) -> Daemon:
-        line = self.wait_for("ready")
+        line = self.wait_for("ready: ")
         self.port = int(line.split(": ")[1].split(", ")[0].rpartition(":")[2])
+        self.api = next(
+            (int(line.rpartition(":")[2]) for line in self.lines if " api: http://" in line), 0
+        )
         return self
 
     def signal(self, number: Signals) -> None:

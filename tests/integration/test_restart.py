@@ -7,16 +7,16 @@ import socket
 import urllib.request
 from contextlib import ExitStack
 
-from harness import client, until
+from harness import until
 from test_health_flips import answers, zone
 
 SLOW = "{type: http, path: /healthz, interval: 5s, timeout: 4s, rise: 1, fall: 1}"
-API = 'listen: ["127.0.0.1:0"]\napi: {listen: "127.0.0.1:%d"}\nstate: kept\n'
+API = 'listen: ["127.0.0.1:0"]\napi: {listen: "127.0.0.1:0"}\nstate: kept\n'
 
 
-def put(port, path, body):
+def put(daemon, path, body):
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/v1/{path}",
+        f"http://127.0.0.1:{daemon.api}/api/v1/{path}",
         json.dumps(body).encode(),
         {"Content-Type": "application/json"},
         method="PUT",
@@ -25,41 +25,36 @@ def put(port, path, body):
         return json.load(response)
 
 
-def get(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=30) as response:
+def get(daemon, path):
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{daemon.api}/api/v1/{path}", timeout=30
+    ) as response:
         return json.load(response)
 
 
-def free():
-    with client(9) as sock:
-        return sock.getsockname()[1]
-
-
 def test_verdicts_and_states_survive(serve, write, webs):
-    port = free()
     up, down, drained = webs(3)
-    config = write(API % port, example_com=zone([up, down, drained]))
+    config = write(API, example_com=zone([up, down, drained]))
     daemon = serve(config).ready()
     down.status = 503
     daemon.wait_for("backend p/b1 down")
-    put(port, "backends/p/b2/state", {"state": "drain", "reason": "maintenance"})
+    put(daemon, "backends/p/b2/state", {"state": "drain", "reason": "maintenance"})
     until(lambda: answers(daemon) == {up.host})
-    since = get(port, "backends/p/b1")["since"]
+    since = get(daemon, "backends/p/b1")["since"]
     assert daemon.end() == 0
 
     for web in (down, drained):
         web.stop()
     daemon = serve(config).ready()
-    shown = get(port, "backends/p/b2")
+    shown = get(daemon, "backends/p/b2")
     assert (shown["state"], shown["state_reason"]) == ("drain", "maintenance")
-    assert get(port, "backends/p/b1")["since"] == since
+    assert get(daemon, "backends/p/b1")["since"] == since
     assert answers(daemon) == {up.host}
 
 
 def test_the_same_answers_at_once_and_then_what_checks_say(serve, write, webs):
-    port = free()
     up, down = webs(2)
-    config = write(API % port, example_com=zone([up, down]))
+    config = write(API, example_com=zone([up, down]))
     daemon = serve(config).ready()
     down.stop()
     daemon.wait_for("backend p/b1 down")
@@ -67,19 +62,18 @@ def test_the_same_answers_at_once_and_then_what_checks_say(serve, write, webs):
     assert daemon.end() == 0
     down.start()
     daemon = serve(config).ready()
-    assert get(port, "backends/p/b1")["transitions"] == []
+    assert get(daemon, "backends/p/b1")["transitions"] == []
     daemon.wait_for("backend p/b1 up")
     until(lambda: answers(daemon) == {up.host, down.host})
 
 
 def test_while_backends_hang_the_answers_are_as_before(serve, write, webs):
-    port = free()
     up, down, other = webs(3)
-    config = write(API % port, example_com=zone([up, down, other], check=SLOW))
+    config = write(API, example_com=zone([up, down, other], check=SLOW))
     daemon = serve(config).ready()
     down.stop()
     daemon.wait_for("backend p/b1 down")
-    put(port, "backends/p/b2/state", {"state": "drain"})
+    put(daemon, "backends/p/b2/state", {"state": "drain"})
     until(lambda: answers(daemon) == {up.host})
     assert daemon.end() == 0
 
@@ -91,16 +85,15 @@ def test_while_backends_hang_the_answers_are_as_before(serve, write, webs):
             stack.enter_context(socket.create_server((web.host, web.port)))
         daemon = serve(config).ready()
         assert answers(daemon) == {up.host}
-        assert all(one["last_result"] is None for one in get(port, "backends/p/b0")["probes"])
+        assert all(one["last_result"] is None for one in get(daemon, "backends/p/b0")["probes"])
         assert "read-timeout" in daemon.wait_for("backend p/b0 down")
 
 
 def test_a_server_that_is_killed_knows_what_it_wrote(serve, write, webs):
-    port = free()
     up, down = webs(2)
-    config = write(API % port, example_com=zone([up, down]))
+    config = write(API, example_com=zone([up, down]))
     daemon = serve(config).ready()
-    put(port, "backends/p/b1/state", {"state": "drain", "until": "1h"})
+    put(daemon, "backends/p/b1/state", {"state": "drain", "until": "1h"})
     file = config.parent / "kept" / "health.json"
     until(lambda: file.exists() and b'"drain"' in file.read_bytes())
     daemon.kill()
@@ -109,13 +102,12 @@ def test_a_server_that_is_killed_knows_what_it_wrote(serve, write, webs):
     file.with_suffix(".json.new").write_bytes(b"torn")  # as if it had been in the middle of a write
     again = serve(config).ready()
     assert answers(again) == {up.host}
-    assert get(port, "backends/p/b1")["until"]
+    assert get(again, "backends/p/b1")["until"]
 
 
 def test_a_damaged_state_is_put_aside(serve, write, webs):
-    port = free()
     (up,) = webs(1)
-    config = write(API % port, example_com=zone([up]))
+    config = write(API, example_com=zone([up]))
     folder = config.parent / "kept"
     folder.mkdir()
     (folder / "health.json").write_bytes(b'{"version": 1, "at"')
@@ -129,10 +121,10 @@ def test_a_damaged_state_is_put_aside(serve, write, webs):
 
 def test_two_servers_with_one_folder(serve, write, webs):
     (up,) = webs(1)
-    config = write(API % free(), example_com=zone([up]))
+    config = write(API, example_com=zone([up]))
     serve(config).ready()
     other = config.with_name("other.yaml")
-    other.write_text(API % free())
+    other.write_text(API)
     second = serve(other)
     second.wait_for("another server uses")
     assert answers(second.ready()) == {up.host}

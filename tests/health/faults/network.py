@@ -77,10 +77,12 @@ def outcomes() -> dict[str, str]:
             pytest.fail(message)
         pytest.skip(message)
     here = Path(__file__).parents[1]
+    paths = os.environ | {"PYTHONPATH": str(here.parent)}  # as pytest has it
     out = subprocess.run(
         ["unshare", "--net", "sh", "-ec", SETUP.replace("{most}", str(len(ALL))) + '"$@"', "sh",
          sys.executable, "-m", "faults.network"],
         capture_output=True, text=True, timeout=100, check=False, cwd=here,
+        env=paths,
     )  # fmt: skip
     if out.returncode:
         pytest.fail(out.stderr)
