@@ -33,8 +33,8 @@ class History:
 
     __slots__ = (
         "_latencies", "_told", "_told_latency", "check", "count", "damped", "expires", "failure",
-        "last", "last_at", "load_at", "measured", "mode", "noted", "seconds", "state", "ttl",
-        "weight",
+        "last", "last_at", "latency", "load_at", "measured", "mode", "noted", "seconds", "state",
+        "ttl", "weight",
     )  # fmt: skip
 
     def __init__(self, check: Check) -> None:
@@ -44,6 +44,7 @@ class History:
         self.last_at = 0.0
         self.count = 0  # results so far
         self.seconds = 0.0  # that they took in all
+        self.latency: float | None = None  # milliseconds: the median of the last passing probes
         self.expires: float | None = None  # when the certificate ends, seconds since 1970
         self.failure: Result | None = None  # the last that did not pass
         self.damped: Damped | None = None  # its load, however long ago it was reported
@@ -61,11 +62,6 @@ class History:
     def verdict(self) -> bool | None:
         """True up, False down, None before a result has decided."""
         return self.state.up
-
-    @property
-    def latency(self) -> float | None:
-        """Milliseconds: the median of the last passing probes."""
-        return median(self._latencies) if self._latencies else None
 
     @property
     def load(self) -> float | None:
@@ -97,6 +93,7 @@ class History:
             )  # fmt: skip
         if result.ok:
             self._latencies.append(result.milliseconds)
+            self.latency = median(self._latencies)
         if result.load is not None:
             self.damped = damped(
                 self.damped if self.load_until > at else None, result.load,
@@ -147,3 +144,4 @@ class History:
         if latency is not None:
             # for as many passes as it stood for: one slow answer moves nothing now, either
             self._latencies.extend([latency] * LATENCIES)
+            self.latency = latency

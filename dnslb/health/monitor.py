@@ -65,7 +65,7 @@ class Monitor:
         *,
         processes: int = 1,
         concurrent: int | None = None,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[object]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
         later: Callable[[float, Callable[[], None]], asyncio.TimerHandle] | None = None,

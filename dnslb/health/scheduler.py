@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from dnslb.health.gate import Gate
 from dnslb.health.lateness import Lateness
 from dnslb.health.probe import Probe
+from dnslb.health.wheel import Wheel
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -91,7 +92,7 @@ class Scheduler:
         on_result: Callable[[ProbeKey, Result], None],
         *,
         concurrent: int | None = None,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[object]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -99,7 +100,7 @@ class Scheduler:
         self._on_result = on_result
         self._concurrent = concurrent
         self._gate: Gate | None = None
-        self._sleep = sleep
+        self._sleep = sleep or Wheel().sleep
         self._clock = clock
         self._uniform = uniform
         self._probes: dict[ProbeKey, Probe] = {}

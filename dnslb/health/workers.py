@@ -61,7 +61,7 @@ def scheduler(
     *,
     processes: int = 1,
     concurrent: int | None = None,
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    sleep: Callable[[float], Awaitable[object]] | None = None,
     clock: Callable[[], float] = time.monotonic,
     uniform: Callable[[float, float], float] = random.uniform,
 ) -> Scheduler | Workers:
