@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Server", "serve"]
 
-MAX_GRACE: Final = 15.0
+MAX_GRACE: Final = 30.0
 """Seconds that the first round of checks may hold back the first answer, however long its checks
 may take."""
 

@@ -187,7 +187,10 @@ def _spill(shape: PoolShape, spot: Spot) -> Spill | None:
         return None
     default = Spill()
     at = default.at if given.at is None else given.at
-    full = max(default.full, at) if given.full is None else given.full
+    full = default.full if given.full is None else given.full
+    if at >= full and given.full is None:
+        spot.problem(f'"at" ({at:g}) must be below "full", which is {full:g} unless you say more')
+        return None
     if at >= full:
         spot.problem(f'"at" ({at:g}) must be below "full" ({full:g})')
         return None

@@ -23,6 +23,7 @@ from dnslb.demo.files import ZONE, write
 from dnslb.demo.screen import Events, Row, dig_lines, keys, render, summary
 from dnslb.errors import ListenError
 from dnslb.server import Server
+from dnslb.waiting import happens
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -139,8 +140,7 @@ class _Demo:
             before = {row.backend.name: row.answers for row in rows}
 
     async def _pause(self, seconds: float) -> None:
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._done.wait(), seconds)
+        await happens(self._done, seconds)
 
     @property
     def _port(self) -> int:

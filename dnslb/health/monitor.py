@@ -33,6 +33,7 @@ from dnslb.health.telling import tell, tell_down, tell_frozen, tell_up
 from dnslb.health.timers import Timers
 from dnslb.health.watched import Before, Pushed, Transition, Watched
 from dnslb.health.workers import scheduler
+from dnslb.waiting import happens
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -180,18 +181,14 @@ class Monitor:
 
         Returns whether every one has. New backends without one are down until they have it.
         """
-        try:
-            # a grace of 0 would not even look
-            if not self._round.is_set():
-                await asyncio.wait_for(self._round.wait(), grace)
-        except (asyncio.TimeoutError, TimeoutError):
-            log.warning(
-                "%d checks have no result after %gs; their backends count as down until they do",
-                len(self._waited),
-                grace,
-            )
-            return False
-        return True
+        if await happens(self._round, grace):
+            return True
+        log.warning(
+            "%d checks have no result after %gs; their backends count as down until they do",
+            len(self._waited),
+            grace,
+        )
+        return False
 
     def standing(self, backend: BackendId) -> Standing:
         """Where `backend` stands; one that is not watched is up."""

@@ -26,6 +26,7 @@ from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.lateness import Lateness
 from dnslb.health.link import Add, Begin, Change, Link, Record, Report
 from dnslb.health.scheduler import ProbeKey, Scheduler
+from dnslb.waiting import happens
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -242,8 +243,7 @@ class _Worker:
             left = self._heard + SILENT - time.monotonic()
             if left <= 0:
                 return True
-            with suppress(asyncio.TimeoutError, TimeoutError):
-                await asyncio.wait_for(ended.wait(), left)
+            await happens(ended, left)
         return False
 
     def _on_message(self, message: object) -> None:
