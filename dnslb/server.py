@@ -34,6 +34,7 @@ from dnslb.health.store import Keeper
 from dnslb.priority import answering
 from dnslb.publisher import Publisher
 from dnslb.ratelimit import LimitLog
+from dnslb.traffic import Traffic
 from dnslb.web.site import Site
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self._keeper = Keeper(config.state, self.monitor.saved)
+        self.traffic = Traffic(self.stats)
         self.databases = Watcher(lambda: self.config, self._relocate, self._reloading)
 
     def bind(self) -> None:
@@ -139,6 +141,7 @@ class Server:
         self._tasks = [
             asyncio.create_task(self._publisher.run(), name="publish"),
             asyncio.create_task(limits.run(), name="limits"),
+            asyncio.create_task(self.traffic.run(), name="traffic"),
             asyncio.create_task(self._keeper.run(), name="state"),
             asyncio.create_task(self.databases.run(), name="databases"),
         ]

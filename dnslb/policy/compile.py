@@ -12,33 +12,34 @@ its leaves say.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dnslb.config.model import Backend, Family
+from dnslb.config.model import Backend, BackendId, Family
 from dnslb.errors import PlanError
 from dnslb.geo.atlas import EMPTY
 from dnslb.health.standing import ALWAYS_UP
 from dnslb.policy.join import join
 from dnslb.policy.lift import lifted
-from dnslb.policy.plan import Answer, Node, Rcode, ServicePlan
+from dnslb.policy.plan import Answer, Network, Node, Rcode, ServicePlan
 from dnslb.policy.records import write
 from dnslb.policy.shares import scaled
 from dnslb.policy.sound import checked
 from dnslb.policy.spill import spilled
 from dnslb.policy.strategies import BUILT_IN
 from dnslb.policy.strategies.base import Candidate, Choice
-from dnslb.policy.walk import chances
+from dnslb.policy.walk import chances, nodes
 from dnslb.zone.types import AAAA, CNAME, MX, SRV, A
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from dnslb.config.model import BackendId, Member, Pool, Service, ServiceId
+    from dnslb.config.model import Member, Pool, Service, ServiceId
     from dnslb.geo.atlas import Atlas
     from dnslb.health.standing import Standing
 
-__all__ = ["Asked", "Compiler"]
+__all__ = ["Asked", "Compiler", "Tree"]
 
 _TRUSTED: Final = {id(strategy) for strategy in BUILT_IN.values()}
 
@@ -91,7 +92,7 @@ class Compiler:
         self._standings = standings
         self.atlas = atlas
         self._services: dict[tuple[object, ...], ServicePlan] = {}
-        self._trees: dict[tuple[int, int, int], _Tree] = {}
+        self._trees: dict[tuple[int, int, int], Tree] = {}
         self._up: dict[int, bool] = {}
 
     def service(self, service: Service) -> ServicePlan:
@@ -148,12 +149,12 @@ class Compiler:
         """What is known of `backend`."""
         return self._standings.get(backend.id, ALWAYS_UP)
 
-    def tree(self, service: Service, pool: Pool) -> _Tree:
+    def tree(self, service: Service, pool: Pool) -> Tree:
         """The compiler of `pool` and those below it; while it is down, of all backends as if up."""
         key = (id(pool), service.ttl, service.answers)
         tree = self._trees.get(key)
         if tree is None:
-            tree = self._trees[key] = _Tree(self, service, pool)
+            tree = self._trees[key] = Tree(self, service, pool)
         return tree
 
     def _service(self, service: Service) -> ServicePlan:
@@ -191,7 +192,7 @@ def _down(service: Service, asked: Asked) -> Answer:
     return Answer((sorry,), service.ttl)
 
 
-class _Tree:
+class Tree:
     """The pools under one service, for its ttl and number of answers."""
 
     def __init__(self, compiler: Compiler, service: Service, pool: Pool) -> None:
@@ -216,8 +217,10 @@ class _Tree:
         if not self._forced and not self._compiler.pool_up(pool):
             return None
         candidates = scaled(list(self._candidates(pool, asked)))
-        if not candidates:
-            return None
+        return self._strategy(pool, asked, candidates) if candidates else None
+
+    def _strategy(self, pool: Pool, asked: Asked, candidates: Sequence[Candidate]) -> Node:
+        """The plan of the pool's strategy over `candidates`, of which there is at least one."""
         joinable = all(
             isinstance(member.of, Backend) and (asked.named or member.of.target is None)
             for member in pool.members
@@ -242,6 +245,38 @@ class _Tree:
                 f"pool {pool.name} of zone {pool.zone}: "
                 f"strategy {type(strategy).__qualname__}: {reason}"
             ) from error
+
+    def parts(self, pool: Pool, asked: Asked) -> list[float] | None:
+        """For each member of `pool` the part of its answers that it gets; they add up to 1.
+
+        An answer that carries several members counts for each of them. All are 0 while the pool has
+        no part in answers. None: which member it is depends on where the client is.
+        """
+        if pool.strategy.places:
+            return None
+        parts = [0.0] * len(pool.members)
+        if not self._forced and not self._compiler.pool_up(pool):
+            return parts
+        candidates = scaled(list(self._candidates(pool, asked)))
+        if not candidates:
+            return parts
+        # what is below a pool plays no part: one leaf stands for it
+        marks = {
+            one.place: member
+            if isinstance(member := pool.members[one.place].of, Backend)
+            else Backend(BackendId("", "", str(one.place)))
+            for one in candidates
+        }
+        marked = [replace(one, node=Answer((marks[one.place],), self._ttl)) for one in candidates]
+        root = self._strategy(pool, asked, marked)
+        if any(isinstance(node, Network) for node in nodes(root)):
+            return None
+        places = {mark.id: place for place, mark in marks.items()}
+        for leaf, chance in chances(root):
+            for backend in leaf.backends:
+                parts[places[backend.id]] += chance
+        total = sum(parts)
+        return [part / total for part in parts] if total else parts
 
     def _candidates(self, pool: Pool, asked: Asked) -> Iterator[Candidate]:
         for place, member in enumerate(pool.members):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.model import Backend, Family
-from dnslb.health.standing import OperatorState
 from dnslb.policy.compile import Asked, Compiler
+from dnslb.policy.outs import backend_out, pool_out
 from dnslb.policy.plan import Network, Rcode
 from dnslb.policy.reasons import HOLDS, notes, place, settled
 from dnslb.policy.walk import chances, refusals, scope
@@ -39,8 +39,6 @@ __all__ = [
     "matching",
     "service_at",
 ]
-
-FAMILY_NAMES: Final[Mapping[Family, str]] = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 
 ELSEWHERE: Final = "serves other networks"
 
@@ -279,11 +277,11 @@ class _View:
 
     def _member(self, member: Member, note: str, counts: bool) -> MemberView:  # noqa: FBT001
         if isinstance(member.of, Backend):
-            out = self._backend_out(member.of)
+            out = backend_out(self._compiler, self._tree, member.of, self._asked, self._type)
             chance = self._carried.get(member.of.id, 0.0)
             below = None
         else:
-            out = self._pool_out(member.of)
+            out = pool_out(self._compiler, self._tree, member.of, self._asked)
             chance = sum(self._carried.get(backend.id, 0.0) for backend in member.of.backends())
             below = self.pool(member.of)
         why = out or ("" if chance else self._idle(member))
@@ -308,35 +306,6 @@ class _View:
             return ELSEWHERE
         return "stands by"
 
-    def _backend_out(self, backend: Backend) -> str:
-        standing = self._compiler.standing(backend)
-        if standing.state is OperatorState.DRAIN:
-            return "drained by the operator"
-        if standing.state is OperatorState.DOWN:
-            return "forced down by the operator"
-        if standing.withheld:
-            return f"its agent says {standing.drained}"
-        if not self._compiler.backend_up(backend):
-            return f"down: {standing.reason}" if standing.reason else "down"
-        asked = self._asked
-        if not asked.families and backend.target is None:
-            return "no target, so no CNAME for this type"
-        if not asked.has(backend):
-            if backend.target is not None:
-                return f"a target, which {type_name(self._type)} does not name"
-            return f"no {_families(asked)} address"
-        if not self._tree.includes(backend, asked):
-            return f"down over {_families(asked)}: {standing.reason}"
-        return ""
-
-    def _pool_out(self, pool: Pool) -> str:
-        if not self._compiler.pool_up(pool):
-            up, of = self._compiler.members_up(pool), len(pool.members)
-            return f"down: {up} of {of} members up, min_up is {pool.min_up}"
-        if self._tree.node(pool, self._asked) is None:
-            return "up, but with nothing for this type"
-        return ""
-
 
 def _standing_note(standing: Standing) -> str:
     """What else there is to know of a backend that serves."""
@@ -345,10 +314,6 @@ def _standing_note(standing: Standing) -> str:
     if standing.weight != 1:
         return f"{standing.weight:.0%} of its weight"
     return ""
-
-
-def _families(asked: Asked) -> str:
-    return " or ".join(FAMILY_NAMES[family] for family in Family if family in asked.families)
 
 
 def _answer(leaf: Answer, chance: float, rtype: int) -> AnswerView:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dnslb.config.model import Address, Member, Pool, Rule
     from dnslb.geo.location import Location
 
-__all__ = ["HOLDS", "notes", "place", "settled"]
+__all__ = ["HOLDS", "condition", "notes", "place", "settled"]
 
 HOLDS: Final = "the rule holds"
 
@@ -47,6 +47,29 @@ def settled(pool: Pool, notes: Sequence[str], able: Sequence[bool], answers: int
         if able[at] and at not in chosen:
             found[at] += ", but one before it serves"
     return found
+
+
+def condition(pool: Pool, member: Member) -> str:
+    """Which clients a member is for, in words; empty where where the client is plays no part."""
+    if isinstance(pool.strategy, nearest.Nearest):
+        if member.location is None:
+            return "no location"
+        return f"nearest to {member.location[0]:g}, {member.location[1]:g}"
+    if not isinstance(pool.strategy, geo.Geo):
+        return ""
+    rule = member.rule
+    lists: dict[str, Iterable[object]] = {
+        "network": rule.networks,
+        "continent": rule.continents,
+        "country": rule.countries,
+        "subdivision": rule.subdivisions,
+        "city": rule.cities,
+        "AS": rule.asns,
+    }
+    parts = [f"{word} {_any_of(values)}" for word, values in lists.items() if values]
+    if rule.unknown:
+        parts.append("unknown addresses")
+    return ", ".join(parts) or "everyone else"
 
 
 def place(location: Location | None) -> str:

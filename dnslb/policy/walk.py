@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dnslb.config.model import Address
 
-__all__ = ["chances", "children", "hashed_prefix", "refusals", "scope"]
+__all__ = ["chances", "children", "hashed_prefix", "nodes", "refusals", "scope"]
 
 
 def chances(root: Node, client: Address | None = None) -> list[tuple[Answer, float]]:
@@ -107,6 +107,19 @@ def _branches(
         total = sum(choice.weight for choice in node.choices)
         for choice in node.choices:
             yield choice.node, choice.weight / total
+
+
+def nodes(root: Node) -> Iterator[Node]:
+    """`root` and every node below it, each object once."""
+    seen: dict[int, Node] = {id(root): root}
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        for child in children(node):
+            if id(child) not in seen:
+                seen[id(child)] = child
+                stack.append(child)
 
 
 def children(node: Node) -> tuple[Node, ...]:
