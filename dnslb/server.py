@@ -134,7 +134,8 @@ class Server:
             # not before: whoever asks it, asks about backends that are watched
             self._site = Site(self.config.api, self)
             self.api = await self._site.start()
-            log.info("api: http://%s", self.api)
+            scheme = "http" if self.config.api.tls is None else "https"
+            log.info("api: %s://%s", scheme, self.api)
         await self._first_round(backends)
         await self._publisher.replace(self.config)
         limits = LimitLog(self._engine.limited)
@@ -184,6 +185,8 @@ class Server:
                 return False
             self.config = config
             self._watch(config, config.backends())
+            if self._site is not None:
+                self._site.renew(config.api)
             self._settle()
             log.info("reloaded: %s", describe(config))
             return True
@@ -353,7 +356,7 @@ def _at_start(config: Config) -> tuple[object, ...]:
     return (
         config.listen,
         config.workers,
-        config.api,
+        config.api and (config.api.listen, config.api.tls is None),
         config.state,
         config.health.processes,
         replace(config.tcp, idle_timeout=0.0),

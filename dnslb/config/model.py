@@ -353,12 +353,36 @@ DEFAULT_LISTEN: Final = (Listen(IPv4Address("0.0.0.0")), Listen(IPv6Address("::"
 """All addresses of the machine, port 53."""
 
 
+class Role(enum.Enum):
+    """What a token is good for."""
+
+    READ = "read"
+    OPERATE = "operate"  # and read
+
+
+class Token(NamedTuple):
+    """Who may use the API, for what."""
+
+    name: str
+    role: Role
+    digest: bytes  # of the token: SHA-256
+
+
+class ApiTls(NamedTuple):
+    """The files that HTTPS is served with, PEM."""
+
+    certificate: Path
+    key: Path | None = None  # None: in the certificate's file
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
     """HTTP for those who operate the server."""
 
     listen: Listen = Listen(IPv4Address("127.0.0.1"), 8053)
-    token_file: Path | None = None  # None: everybody who reaches it may read
+    tokens: tuple[Token, ...] = ()  # none: everybody who reaches it may do everything
+    hosts: tuple[str, ...] = ()  # names that browsers may call it by
+    tls: ApiTls | None = None  # None: plain HTTP
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 from pydantic import Field, Tag
 
+from dnslb.config.api import ApiShape, read_api
 from dnslb.config.files import read_text
 from dnslb.config.geo import GeoShape, age_warnings, read_atlas, read_geo
 from dnslb.config.health import HealthShape, read_health
-from dnslb.config.model import DEFAULT_LISTEN, Api, Geo, Health, Listen, Settings, Tcp
+from dnslb.config.listen import FORMS, listen_of
+from dnslb.config.model import DEFAULT_LISTEN, Geo, Health, Listen, Settings, Tcp
 from dnslb.config.settings import SettingsShape, read_settings
 from dnslb.config.spot import Spot
 from dnslb.config.tcp import TcpShape, read_tcp
@@ -25,15 +25,11 @@ from dnslb.geo.atlas import EMPTY
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dnslb.config.model import Api
     from dnslb.config.problem import Report
     from dnslb.geo.atlas import Atlas
 
-__all__ = ["ServerRead", "ServerShape", "listen_of", "read_server_file"]
-
-FORMS: Final = "write 192.0.2.1, 192.0.2.1:53, [2001:db8::1]:53 or 2001:db8::1"
-API_PORT: Final = 8053
-
-_WITH_PORT: Final = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?", re.ASCII)
+__all__ = ["ServerRead", "ServerShape", "read_server_file"]
 
 
 def _workers(value: Any) -> Any:
@@ -45,15 +41,6 @@ def _workers(value: Any) -> Any:
 _WORKERS: Final = Rule(
     _workers, {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 1024}]}
 )
-
-
-class ApiShape(Shape):
-    """The REST API and metrics."""
-
-    listen: Text | None = Field(default=None, description="Default 127.0.0.1:8053.")
-    token_file: Text | None = Field(
-        default=None, description="Needed as soon as `listen` is not loopback."
-    )
 
 
 class LogShape(Shape):
@@ -141,8 +128,7 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
     if isinstance(shape.workers, int):
         result.workers = shape.workers
     if isinstance(shape.api, ApiShape):
-        _check_api(shape.api, spot.at("api"))
-        result.api = _api(shape.api, file)
+        result.api = read_api(shape.api, spot.at("api"))
     result.geo = read_geo(shape.geo, spot.at("geo"))
     result.atlas = None if shaped.damaged("geo") else read_atlas(result.geo, spot.at("geo"))
     for key, warning in age_warnings(result.geo, result.atlas or EMPTY, time.time()):
@@ -158,22 +144,6 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
     at_zones = spot.at("zones")
     result.zones = [(text, at_zones.at(index)) for index, text in items(shape.zones or ["zones"])]
     return result
-
-
-def listen_of(text: str, default_port: int = 53) -> Listen | None:
-    """`address`, `address:port`, `[v6]:port` or a bare IPv6 address; None for anything else."""
-    try:
-        if text.count(":") > 1 and not text.startswith("["):
-            return Listen(IPv6Address(text), default_port)
-        match = _WITH_PORT.fullmatch(text)
-        if not match:
-            return None
-        port = default_port if match[3] is None else int(match[3])
-        v6 = match[1] is not None
-        address = IPv6Address(match[1]) if v6 else IPv4Address(match[2])
-    except AddressValueError:
-        return None
-    return Listen(address, port) if port <= 0xFFFF else None
 
 
 def _listens(shape: ServerShape, spot: Spot) -> tuple[Listen, ...]:
@@ -197,19 +167,3 @@ def _overlap(one: Listen, other: Listen) -> bool:
     """Whether one of the two is all addresses, and the other among them."""
     same = one.port == other.port != 0 and one.address.version == other.address.version
     return same and (one.address.is_unspecified or other.address.is_unspecified)
-
-
-def _api(api: ApiShape, file: Path) -> Api:
-    listen = listen_of(api.listen, API_PORT) if api.listen is not None else None
-    token_file = file.parent / api.token_file if api.token_file is not None else None
-    return Api(listen or Api().listen, token_file)
-
-
-def _check_api(api: ApiShape, spot: Spot) -> None:
-    if api.listen is None:
-        return
-    listen = listen_of(api.listen, API_PORT)
-    if listen is None:
-        spot.at("listen").problem(f'"{api.listen}" is no address to listen on; {FORMS}')
-    elif not listen.address.is_loopback and api.token_file is None:
-        spot.at("listen").problem(f'{listen} can be reached by others, so a "token_file" is needed')

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import stat
-from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 from pydantic import Field, Tag
 
@@ -14,11 +12,9 @@ from dnslb.config.files import read_text
 from dnslb.config.model import Cookies, Settings
 from dnslb.config.networks import read_networks
 from dnslb.config.ratelimit import RateLimitKey, read_rate_limit
+from dnslb.config.secret import check_mode
 from dnslb.config.spot import Spot
 from dnslb.config.values import Flag, Shape, Text, Texts, mapping_or_word, one_of, whole
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["SettingsShape", "read_settings"]
 
@@ -147,7 +143,7 @@ def _secrets(name: str, spot: Spot) -> tuple[bytes, ...]:
     text = read_text(file, spot.report, missing=missing)
     if text is None:
         return ()
-    _check_mode(file, spot)
+    check_mode(file, spot, "who knows a secret can forge cookies")
     found: dict[bytes, None] = {}
     written = [line.partition("#")[0].strip() for line in text.splitlines()]
     for number, secret in enumerate(written, start=1):
@@ -165,9 +161,3 @@ def _secrets(name: str, spot: Spot) -> tuple[bytes, ...]:
     elif not any(written):
         whole.problem("holds no secret; write one of 32 hexadecimal digits")
     return tuple(found)
-
-
-def _check_mode(file: Path, spot: Spot) -> None:
-    with suppress(OSError):  # it has gone meanwhile
-        if file.stat().st_mode & stat.S_IROTH:
-            spot.warning(f"everybody may read {file.name}; who knows a secret can forge cookies")

@@ -1,18 +1,21 @@
-"""Who may ask: the token, and what keeps browsers of strangers out where there is none.
+"""Who may ask: tokens, and what keeps strangers' web pages out where there are none.
 
-With a token file every request but `GET /healthz` needs its token. Without one the API listens on
-loopback, where every program of the machine may read; a page in a browser there can send requests
-too, so writes need JSON as content type, which no form sends, and a Host that is no name, which no
-page of another origin has however its name resolves.
+With a token file every request needs a token, except for `/healthz`. A page of another origin has
+none to send: nothing is kept in cookies. Without tokens the API listens on loopback, where every
+program of the machine may use it; a page in a browser there can send requests too, so writes need
+JSON as content type, which no form sends, and a Host that is no stranger's name, which a page has
+however its name resolves.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dnslb.errors import ListenError
+from dnslb.config.model import Role
+from dnslb.web.bounds import Rate
 from dnslb.web.errors import ApiError
 
 if TYPE_CHECKING:
@@ -20,73 +23,86 @@ if TYPE_CHECKING:
 
     from dnslb.config.model import Api
 
-__all__ = ["Door", "read_token"]
+__all__ = ["Caller", "Door"]
+
+BAD_TOKENS: Final = 2.0
+"""Wrong tokens a second that one client may try, ten of them at once."""
+
+
+class Caller(NamedTuple):
+    """Who sent a request."""
+
+    name: str  # of the token; empty without
+    role: Role
+    address: str
+
+    def __str__(self) -> str:
+        """As the audit log tells it: `deploy at 192.0.2.1`."""
+        return f"{self.name} at {self.address}" if self.name else self.address
+
+    def demand(self, role: Role) -> None:
+        """Make sure that this caller may do what `role` may.
+
+        Raises:
+            ApiError: it may not.
+        """
+        if role is Role.OPERATE and self.role is not Role.OPERATE:
+            raise ApiError(403, "role", f'the token "{self.name}" may read, not operate')
 
 
 class Door:
     """Lets requests in."""
 
-    def __init__(self, token: bytes | None) -> None:
-        self._token = token
+    def __init__(self, api: Api) -> None:
+        self.api = api  # replaced when a reload brings other tokens
+        self._failures = Rate(BAD_TOKENS, burst=10)
 
-    def check(self, request: web.Request) -> None:
-        """Let `request` in.
+    def admit(self, request: web.Request) -> Caller:
+        """Who sent `request`.
 
         Raises:
             ApiError: it has no business here.
         """
-        self.check_token(request)
-        if self._token is None and not _is_no_name(request.headers.get("Host", "")):
+        address = request.remote or ""
+        if self.api.tokens:
+            return self._known(request, address)
+        host = _name(request.headers.get("Host", ""))
+        if not _is_address(host) and host not in {"localhost", *self.api.hosts}:
             raise ApiError(
-                403, "host", "ask by address or localhost, or set api.token_file and send its token"
+                403,
+                "host",
+                "ask by address or localhost, name the host in api.hosts, or set api.token_file "
+                "and send a token",
             )
-        if request.method in {"PUT", "POST"} and request.can_read_body:
-            kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            if kind != "application/json":
-                raise ApiError(415, "content-type", "send application/json")
-        elif request.method == "POST" and self._token is None and "Origin" in request.headers:
-            raise ApiError(403, "origin", "requests of web pages need the API's token")
+        if request.method != "GET" and not request.can_read_body and "Origin" in request.headers:
+            raise ApiError(403, "origin", "requests of web pages need a token")
+        return Caller("", Role.OPERATE, address)
 
-    def check_token(self, request: web.Request) -> None:
-        """Let `request` in if it has the token, or none is needed.
-
-        Raises:
-            ApiError: it has not.
-        """
-        if self._token is None:
-            return
-        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(given, b"Bearer " + self._token):
+    def _known(self, request: web.Request, address: str) -> Caller:
+        given = request.headers.get("Authorization", "")
+        scheme, _, secret = given.partition(" ")
+        digest = hashlib.sha256(secret.strip().encode("utf-8", "surrogateescape")).digest()
+        found = None
+        for token in self.api.tokens:  # all of them, so that the time tells nothing
+            if hmac.compare_digest(digest, token.digest):
+                found = token
+        if found is None or scheme.lower() != "bearer":
+            if given:
+                self._failures.spend(address)
             raise ApiError(401, "unauthorized", "send the API's token: Authorization: Bearer ...")
+        return Caller(found.name, found.role, address)
 
 
-def _is_no_name(host: str) -> bool:
-    """Whether a Host header is an address or localhost."""
+def _name(host: str) -> str:
+    """The name or address of a Host header."""
     if host.startswith("["):
-        name = host[1:].partition("]")[0]
-    else:
-        name = host.rpartition(":")[0] if host.count(":") == 1 else host
-    if name.lower() == "localhost":
-        return True
+        return host[1:].partition("]")[0]
+    return (host.rpartition(":")[0] if host.count(":") == 1 else host).lower()
+
+
+def _is_address(name: str) -> bool:
     try:
         ip_address(name)
     except ValueError:
         return False
     return True
-
-
-def read_token(api: Api) -> bytes | None:
-    """The token of `api`; None when it has none.
-
-    Raises:
-        ListenError: its file cannot be read, or is empty.
-    """
-    if api.token_file is None:
-        return None
-    try:
-        token = api.token_file.read_bytes().strip()
-    except OSError as error:
-        raise ListenError(f"{api.token_file}: {error.strerror or error}") from error
-    if not token:
-        raise ListenError(f"{api.token_file}: is empty; put the token of the API into it")
-    return token

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
 __all__ = ["ApiError", "errors_as_json"]
 
@@ -18,15 +18,18 @@ log = logging.getLogger("dnslb.api")
 class ApiError(Exception):
     """A request that is refused."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.headers = headers or {}
 
     def response(self) -> web.Response:
         """`{"error": {"code": ..., "message": ...}}`."""
-        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else self.headers
         body = {"error": {"code": self.code, "message": self.message}}
         return web.json_response(body, status=self.status, headers=headers)
 

@@ -1,44 +1,108 @@
-"""Backends as JSON: what is known of them, since when and why."""
+"""What is known, in the shapes that clients read: backends, what was found out, an explanation."""
 
 from __future__ import annotations
 
-import json
 import math
-from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timezone
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from typing_extensions import TypedDict
 
 from dnslb.config.model import Family
 from dnslb.health.checks.push import PushCheck
 from dnslb.health.store import wall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from dnslb.config.model import Backend
     from dnslb.health.history import History
     from dnslb.health.monitor import Monitor
     from dnslb.health.scheduler import ProbeKey
     from dnslb.policy.explain import Explanation
+    from dnslb.traffic import Traffic
 
-__all__ = ["backends_as_json", "show_backend", "show_explanation", "stamp"]
+__all__ = [
+    "BackendView",
+    "ProbeView",
+    "ResultView",
+    "TransitionView",
+    "number",
+    "show_backend",
+    "show_explanation",
+    "stamp",
+]
 
-_WORDS = {Family.IPV4: "ipv4", Family.IPV6: "ipv6"}
+FamilyWord = Literal["ipv4", "ipv6"]
+Verdict = Literal["up", "down"]
+
+_WORDS: dict[Family, FamilyWord] = {Family.IPV4: "ipv4", Family.IPV6: "ipv6"}
 
 
-def backends_as_json(monitor: Monitor, backends: Iterable[Backend]) -> str:
-    """Those of `backends` that are watched. May be called in another thread."""
-    shown = []
-    for backend in backends:
-        with suppress(KeyError):  # a reload has taken it away meanwhile
-            shown.append(show_backend(monitor, backend))
-    return json.dumps({"backends": shown})
+class ResultView(TypedDict):
+    """The last result of a probe."""
+
+    result: str  # the outcome: ok, refused, ...
+    detail: str
+    note: str
+    milliseconds: float
+    attempts: int
+    at: str | None
+    load: float | None
+    certificate_expires: str | None
 
 
-def show_backend(monitor: Monitor, backend: Backend) -> dict[str, Any]:
+class ProbeView(TypedDict):
+    """One probe of a backend."""
+
+    check: str  # what is probed
+    push: bool  # whether it waits for heartbeats
+    verdict: Literal["unknown", "up", "down"]
+    since: str | None
+    held_until: str | None  # it stays down that long at least
+    last_result: ResultView | None
+
+
+class TransitionView(TypedDict):
+    """One change of a verdict."""
+
+    at: str | None
+    down: list[FamilyWord]
+    reason: str
+
+
+class BackendView(TypedDict):
     """One backend: its verdict by family, the operator's state, load, weight, probes."""
+
+    zone: str
+    pool: str
+    name: str
+    addresses: list[str]
+    target: str | None
+    verdict: dict[FamilyWord, Verdict]
+    serves: list[FamilyWord]  # the families whose answers may carry it
+    reason: str
+    since: str | None
+    held: bool  # down by its checks, and up since its pool is frozen
+    drained: str  # what its agent wants
+    state: Literal["auto", "up", "down", "drain"]
+    state_reason: str
+    until: str | None
+    load: float | None
+    latency: float | None  # milliseconds
+    weight: float  # how much of its weight counts now
+    rate: float  # answers a second, over the last ten
+    last_answer: str | None  # since the server started
+    probes: list[ProbeView]
+    transitions: list[TransitionView]
+
+
+def show_backend(monitor: Monitor, traffic: Traffic, backend: Backend) -> BackendView:
+    """One backend. May be called in another thread.
+
+    Raises:
+        KeyError: a reload has taken it away.
+    """
     standing = monitor.standing(backend.id)
     wish = monitor.wish(backend.id)
     families = [family for family in Family if backend.has(family)]
@@ -60,9 +124,11 @@ def show_backend(monitor: Monitor, backend: Backend) -> dict[str, Any]:
         "state": standing.state.value,
         "state_reason": wish.reason,
         "until": stamp(wish.until),
-        "load": _number(standing.load),
-        "latency": _number(standing.latency),
+        "load": number(standing.load),
+        "latency": number(standing.latency),
         "weight": standing.weight,
+        "rate": round(traffic.rate(backend.id), 2),
+        "last_answer": stamp(traffic.last_answer(backend.id)),
         "probes": [_probe(key, one, now) for key, one in monitor.histories(backend.id).items()],
         "transitions": [
             {
@@ -75,24 +141,29 @@ def show_backend(monitor: Monitor, backend: Backend) -> dict[str, Any]:
     }
 
 
-def _probe(key: ProbeKey, history: History, now: float) -> dict[str, Any]:
+def _probe(key: ProbeKey, history: History, now: float) -> ProbeView:
+    verdicts: dict[bool | None, Literal["unknown", "up", "down"]] = {
+        None: "unknown",
+        True: "up",
+        False: "down",
+    }
     last = history.last
-    verdict = {None: "unknown", True: "up", False: "down"}[history.verdict]
     return {
         "check": key.check.where(key.address),
         "push": isinstance(key.check, PushCheck),
-        "verdict": verdict,
+        "verdict": verdicts[history.verdict],
         "since": stamp(wall(history.state.since, now)) if history.verdict is not None else None,
         "held_until": stamp(wall(history.held_until, now)) if history.verdict is False else None,
-        "last_result": last
-        and {
+        "last_result": None
+        if last is None
+        else {
             "result": last.outcome.value,
             "detail": last.detail,
             "note": last.note,
             "milliseconds": round(last.milliseconds, 3),
             "attempts": last.attempts,
             "at": stamp(wall(history.last_at, now)),
-            "load": _number(last.load),
+            "load": number(last.load),
             "certificate_expires": stamp(last.expires),
         },
     }
@@ -129,5 +200,6 @@ def stamp(at: float | None) -> str | None:
     return datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="milliseconds")
 
 
-def _number(value: float | None) -> float | None:
+def number(value: float | None) -> float | None:
+    """Four digits behind the point say enough."""
     return None if value is None else round(value, 4)

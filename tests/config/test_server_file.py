@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from configs import NS, ZONE, good, lines, write
 
+from dnslb.config.listen import listen_of
 from dnslb.config.load import examine
 from dnslb.config.model import Tcp
-from dnslb.config.serverfile import listen_of
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,6 @@ def test_what_tcp_clients_may_take(tmp_path):
         "api: off\n",
         "api: {}\n",
         "api: {listen: '[::1]:9000'}\n",
-        "api: {listen: 192.0.2.1, token_file: t}\n",
         "state: here\n",
         "health: {processes: 2, canary: [{type: tcp, address: 192.0.2.1, port: 53}]}\n",
         "# nothing\n",
@@ -117,7 +116,10 @@ FORMS = "is no address to listen on; write 192.0.2.1, 192.0.2.1:53, [2001:db8::1
         ("workers: many", ["1:10: workers: must be auto or a whole number, 1 to 1,024"]),
         ("zone: x", ['1:1: unknown key "zone"; did you mean "zones"?']),
         ("api: on", ['1:6: api: unknown word "on"; there is off']),
-        ("api: {port: 1}", ['1:7: api: unknown key "port"; there are listen and token_file']),
+        (
+            "api: {port: 1}",
+            ['1:7: api: unknown key "port"; there are listen, token_file, tls and hosts'],
+        ),
         ("api: {listen: x}", [f'1:15: api.listen: "x" {FORMS}']),
         (
             "api: {listen: 192.0.2.1}",

@@ -18,6 +18,7 @@ from faults.wire import Fault
 from dnslb.config.model import Config, Family, Zone
 from dnslb.health.monitor import Monitor
 from dnslb.policy.explain import explain
+from dnslb.traffic import Traffic
 from dnslb.web.show import show_backend, show_explanation
 from dnslb.zone.names import from_text
 from policy.making import ZONE, backend, pool, service
@@ -64,7 +65,7 @@ async def fail(protocol, failure, certificates):
             return (
                 monitor.standing(one.id),
                 monitor.results(),
-                show_backend(monitor, one),
+                show_backend(monitor, Traffic(dict), one),
                 json.dumps(show_explanation(explained)),
             )
         finally:

@@ -32,7 +32,7 @@ def test_weights_are_shares_and_who_is_out_has_none():
     root = grown(pool((a, 3), (b, 1), c), {c.id: DRAINED})
     assert shares(root) == [0.75, 0.25, 0]
     assert [member.out for member in root.members] == ["", "", "drained by the operator"]
-    assert [(member.kind, member.name) for member in root.members][0] == ("backend", "p/a")
+    assert (root.members[0].kind, root.members[0].name) == ("backend", "p/a")
     assert (root.share, root.up, root.strategy) == (1.0, True, "weighted")
 
 

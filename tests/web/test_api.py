@@ -5,69 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
+from serving import ZONE, call, played, serving
 
-from dnslb.config.load import load
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.checks.push import PushCheck
 from dnslb.health.history import History
-from dnslb.server import Server
 
 TOKEN = "secret"
-ZONE = """
-nameservers: [ns.example.net.]
-checks:
-  beat: {type: push, deadline: 30s}
-pools:
-  p:
-    strategy: weighted
-    max_down: 1
-    check: beat
-    members:
-      - {name: a, address: 192.0.2.1}
-      - {name: b, address: [192.0.2.2, "2001:db8::2"]}
-  plain: {members: [{name: c, address: 192.0.2.3}]}
-services:
-  www: {pool: p, when_down: nodata}
-  other: {pool: plain}
-"""
-
-
-@asynccontextmanager
-async def serving(folder, more="", zones=("example.com",), token="", services=""):
-    (folder / "zones").mkdir()
-    for name in zones:
-        (folder / "zones" / f"{name}.yaml").write_text(ZONE + services)
-    if token:
-        (folder / "token").write_text(f"{token}\n")
-        more += ", token_file: token"
-    config = folder / "dnslb.yaml"
-    config.write_text(f"listen: [127.0.0.1:0]\napi: {{listen: 127.0.0.1:0{more}}}\n")
-    loaded, _ = load(config)
-    server = Server(loaded)
-    server.bind()
-    try:
-        await server.start()
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{server.api.port}") as session:
-            yield session, server
-    finally:
-        await server.stop()
-
-
-def played(tmp_path, scenario, **options):
-    async def run():
-        async with serving(tmp_path, **options) as (session, _):
-            await scenario(session)
-
-    asyncio.run(run())
-
-
-async def call(session, method, path, body=None, **options):
-    async with session.request(method, f"/api/v1/{path}", json=body, **options) as response:
-        return response.status, await response.json()
 
 
 def test_heartbeats_make_verdicts(tmp_path):
@@ -125,9 +71,9 @@ def test_every_write_is_a_line_in_the_log(tmp_path, caplog):
         await call(session, "PUT", "backends/plain/c/load", {"load": 11})
         await call(session, "GET", "status")
 
-    with caplog.at_level(logging.DEBUG, "dnslb.api"):
+    with caplog.at_level(logging.DEBUG, "dnslb.audit"):
         played(tmp_path, scenario)
-    lines = [(one.levelname, one.message) for one in caplog.records if one.name == "dnslb.api"]
+    lines = [(one.levelname, one.message) for one in caplog.records if one.name == "dnslb.audit"]
     path = "/api/v1/backends"
     assert lines == [
         ("INFO", f"PUT {path}/plain/c/state by 127.0.0.1: state auto -> down: 'x'"),

@@ -1,0 +1,1 @@
+"""What the API can be asked, one subject a file; how a route is declared says `route.py`."""

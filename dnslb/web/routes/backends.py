@@ -1,0 +1,263 @@
+"""Backends: what is known of them, and telling what the server cannot know."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from aiohttp import web
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+from typing_extensions import NotRequired, TypedDict
+
+from dnslb.config.values import duration
+from dnslb.health.checks.base import Outcome, Result
+from dnslb.health.load import MAX_LOAD
+from dnslb.health.standing import OperatorState
+from dnslb.web.audit import audit
+from dnslb.web.errors import ApiError
+from dnslb.web.names import NO_BACKEND, InZone, absolute
+from dnslb.web.route import Error, Route, RouteBody, as_json
+from dnslb.web.show import BackendView, show_backend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dnslb.config.model import Backend
+    from dnslb.server import Server
+    from dnslb.web.route import Call
+
+__all__ = ["ROUTES"]
+
+MAX_UNTIL: Final = 3650 * 86_400.0
+"""Seconds from now that an operator's state may end in; what is to stay longer has no end."""
+
+MAX_PAGE: Final = 10_000
+"""Backends of one page."""
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise PydanticCustomError("text", "must be one line of printable text")
+    return text
+
+
+Load = Annotated[float, Field(ge=0, le=MAX_LOAD, allow_inf_nan=False)]
+Words = Annotated[str, Field(max_length=200), AfterValidator(_printable)]  # they come into logs
+
+
+class Which(InZone):
+    """Which backends, and how many of them at a time."""
+
+    pool: Annotated[str | None, Field(description="Those of one pool.")] = None
+    down: Annotated[bool | None, Field(description="Those that are down, or that are up.")] = None
+    limit: Annotated[
+        int | None, Field(ge=1, le=MAX_PAGE, description="At most so many; default all.")
+    ] = None
+    after: Annotated[
+        str | None, Field(description="Those behind the one that `next` of the last page named.")
+    ] = None
+
+
+class StateBody(RouteBody):
+    """What the operator wants of a backend."""
+
+    state: Literal["auto", "up", "down", "drain"]
+    reason: Words = ""
+    until: Annotated[
+        str | None, Field(description="A duration, or a time of ISO 8601 with its offset.")
+    ] = None
+
+
+class LoadBody(RouteBody):
+    """How loaded a backend is."""
+
+    load: Annotated[Load, Field(description="0 idle, 1 full.")]
+    max_age: Annotated[float, Field(gt=0, le=86_400, description="Seconds that it counts.")] = 60.0
+
+
+class HeartbeatBody(RouteBody):
+    """What a backend says of itself."""
+
+    status: Literal["up", "down"] = "up"
+    reason: Words = ""
+    load: Load | None = None
+
+
+class BackendsView(TypedDict):
+    """Backends."""
+
+    backends: list[BackendView]
+    next: NotRequired[str]  # what `after` is for the next page, if there is one
+
+
+async def get_backends(call: Call) -> web.Response:
+    """All backends, or some."""
+    # ten thousand take seconds, for which no probe should wait
+    text = await asyncio.to_thread(lambda: as_json(_page(call.server, call.query)))
+    return web.json_response(text=text)
+
+
+def _page(server: Server, which: Which) -> BackendsView:
+    found = _matching(server, which)
+    if which.after is not None:
+        for backend in found:
+            if _key(backend) == which.after:
+                break
+        else:
+            raise ApiError(400, "after", f"no such backend among these: {which.after}")
+    shown: list[BackendView] = []
+    for backend in islice(found, which.limit):
+        with suppress(KeyError):  # a reload has taken it away meanwhile
+            shown.append(show_backend(server.monitor, server.traffic, backend))
+            last = backend
+    if which.limit is None or next(found, None) is None or not shown:
+        return {"backends": shown}
+    return {"backends": shown, "next": _key(last)}
+
+
+def _matching(server: Server, which: Which) -> Iterator[Backend]:
+    zone = None if which.zone is None else absolute(which.zone)
+    for backend in server.config.backends():
+        if zone is not None and backend.id.zone != zone:
+            continue
+        if which.pool is not None and backend.id.pool != which.pool:
+            continue
+        if which.down is None or which.down == bool(server.monitor.standing(backend.id).down):
+            yield backend
+
+
+def _key(backend: Backend) -> str:
+    return f"{backend.id.zone}/{backend.id}"
+
+
+async def get_backend(call: Call) -> BackendView:
+    """One backend."""
+    return _shown(call, _meant(call))
+
+
+async def put_state(call: Call) -> BackendView:
+    """What the operator wants of it; verdicts go on beside it."""
+    body: StateBody = call.body
+    backend = _meant(call)
+    until = None if body.until is None else _until(body.until)
+    state = OperatorState(body.state)
+    if state is OperatorState.AUTO and until is not None:
+        raise ApiError(400, "body", "until: auto has no end")
+    before = call.server.monitor.wish(backend.id)
+    call.server.monitor.set_state(backend.id, state, body.reason, until)
+    call.server.keep()
+    audit(call, f"state {before.state.value} -> {state.value}: {body.reason!r}")
+    return _shown(call, backend)
+
+
+async def put_load(call: Call) -> BackendView:
+    """How loaded it is."""
+    body: LoadBody = call.body
+    backend = _meant(call)
+    call.server.monitor.push_load(backend.id, body.load, body.max_age)
+    audit(call, f"load {body.load:g} for {body.max_age:g}s", logging.DEBUG)
+    return _shown(call, backend)
+
+
+async def put_heartbeat(call: Call) -> BackendView:
+    """It is alive, or not, by its own word."""
+    body: HeartbeatBody = call.body
+    backend = _meant(call)
+    outcome = Outcome.OK if body.status == "up" else Outcome.STATUS
+    detail = "" if body.status == "up" else f"it says down: {body.reason}".rstrip(": ")
+    try:
+        call.server.monitor.heartbeat(backend.id, Result(outcome, detail, load=body.load))
+    except ValueError as error:
+        raise ApiError(409, "no-push-check", f"{error}; give it one, or send load") from error
+    audit(call, f"heartbeat {body.status}: {body.reason!r}", logging.DEBUG)
+    return _shown(call, backend)
+
+
+def _meant(call: Call) -> Backend:
+    return call.names.backend(call.path["pool"], call.path["name"], call.query.zone)
+
+
+def _shown(call: Call, backend: Backend) -> BackendView:
+    return show_backend(call.server.monitor, call.server.traffic, backend)
+
+
+def _until(text: str) -> float:
+    """A time in seconds since 1970, from ISO 8601 with its offset or from a duration."""
+    now = time.time()
+    try:
+        at = now + duration(text)
+    except PydanticCustomError:
+        at = _moment(text)
+    if at <= now:
+        raise ApiError(400, "body", "until: is over already")
+    if at > now + MAX_UNTIL:
+        raise ApiError(
+            400, "body", "until: is more than ten years away; without it there is no end"
+        )
+    return at
+
+
+def _moment(text: str) -> float:
+    try:
+        at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise ApiError(
+            400, "body", "until: must be a duration such as 10m, or as 2026-01-31T12:00:00+00:00"
+        )
+    return at.timestamp()
+
+
+ONE: Final = "backends/{pool}/{name}"
+
+ROUTES = (
+    Route(
+        "GET",
+        "backends",
+        get_backends,
+        "All backends, or those of a zone or pool, page by page if wanted",
+        answer=BackendsView,
+        query=Which,
+        errors=(Error(400, "after", "there is no such backend among those wanted"),),
+    ),
+    Route(
+        "GET", ONE, get_backend, "One backend", answer=BackendView, query=InZone, errors=NO_BACKEND
+    ),
+    Route(
+        "PUT",
+        f"{ONE}/state",
+        put_state,
+        "What the operator wants of it",
+        answer=BackendView,
+        query=InZone,
+        body=StateBody,
+        errors=NO_BACKEND,
+    ),
+    Route(
+        "PUT",
+        f"{ONE}/load",
+        put_load,
+        "How loaded it is",
+        answer=BackendView,
+        query=InZone,
+        body=LoadBody,
+        errors=NO_BACKEND,
+    ),
+    Route(
+        "PUT",
+        f"{ONE}/heartbeat",
+        put_heartbeat,
+        "It is alive, or not, by its own word",
+        answer=BackendView,
+        query=InZone,
+        body=HeartbeatBody,
+        errors=(*NO_BACKEND, Error(409, "no-push-check", "it has no check of type push")),
+    ),
+)
