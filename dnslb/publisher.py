@@ -19,6 +19,7 @@ from dnslb.config.describe import counted
 from dnslb.config.model import Backend
 from dnslb.engine import network_map
 from dnslb.errors import PlanError
+from dnslb.events import Events
 from dnslb.geo.atlas import EMPTY
 from dnslb.health.standing import ALWAYS_UP, turned
 from dnslb.policy.compile import Compiler
@@ -85,11 +86,15 @@ class Publisher:
     """Keeps the engine's snapshot in step with configuration and standings."""
 
     def __init__(
-        self, engine: Engine, standings: Callable[[], Mapping[BackendId, Standing]]
+        self,
+        engine: Engine,
+        standings: Callable[[], Mapping[BackendId, Standing]],
+        events: Events | None = None,
     ) -> None:
         self._engine = engine
         self._own_secret = secrets.token_bytes(16)
         self._standings = standings
+        self._events = events or Events()
         self._holders = _Holders(())
         self._atlas = EMPTY
         self._placing: list[Service] = []  # those whose plans depend on where clients are
@@ -213,10 +218,17 @@ class Publisher:
         if up and service.id in self._down:
             self._down.discard(service.id)
             log.info("service %s up", service.id)
+            self._told(service, up=True)
         elif not up and service.id not in self._down:
             self._down.add(service.id)
             action = service.when_down.action
             log.warning("service %s down: everything under it is; when_down %s", service.id, action)
+            self._told(service, up=False)
+
+    def _told(self, service: Service, *, up: bool) -> None:
+        action = service.when_down.action
+        zone, name = service.id
+        self._events.tell("service", zone=zone, service=name, up=up, when_down=action)
 
     def _failed(self, service: Service, error: Exception) -> None:
         if service.id not in self._failing and not isinstance(error, PlanError):

@@ -26,6 +26,7 @@ from dnslb.config.model import DEFAULT_LISTEN, Listen
 from dnslb.descriptors import raise_file_limit
 from dnslb.engine import new_engine
 from dnslb.errors import ConfigError, ListenError, PlanError
+from dnslb.events import Events
 from dnslb.garbage import settle
 from dnslb.geo.watch import Watcher
 from dnslb.health.checks.group import leaves
@@ -60,6 +61,9 @@ FIRST_RATE: Final = 1_000
 RESERVED_FILES: Final = 600
 """Files that TCP clients leave alone: the probes in flight (400), sockets, zones, logs."""
 
+TOLD: Final = 20
+"""Problems of a reload that are told to those who listen; the log has all."""
+
 MAX_CONNECTIONS: Final = 16_384
 """TCP clients at a time unless the operator says otherwise."""
 
@@ -85,8 +89,11 @@ class Server:
         self._owns_process = owns_process
         self.listening: tuple[Listen, ...] = ()
         self._engine = new_engine()
-        self.monitor = Monitor(self._on_change, processes=config.health.processes)
-        self._publisher = Publisher(self._engine, self.monitor.standings)
+        self.events = Events()
+        self.monitor = Monitor(
+            self._on_change, events=self.events, processes=config.health.processes
+        )
+        self._publisher = Publisher(self._engine, self.monitor.standings, self.events)
         self.api: Listen | None = None  # where HTTP is served
         self._site: Site | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -162,6 +169,8 @@ class Server:
                     log.error("%s", problem)
                 count = counted(len(error.problems), "problem")
                 log.error("reload: %s, so nothing changes", count)
+                problems = [str(problem) for problem in error.problems]
+                self.events.tell("reload", ok=False, problems=problems[:TOLD])
                 return False
             for warning in warnings:
                 log.warning("%s", warning)
@@ -182,6 +191,7 @@ class Server:
                     log.exception("reload: a fault, so nothing changes")
                 else:
                     log.error("reload: %s, so nothing changes", error)
+                self.events.tell("reload", ok=False, problems=[str(error)])
                 return False
             self.config = config
             self._watch(config, config.backends())
@@ -189,6 +199,7 @@ class Server:
                 self._site.renew(config.api)
             self._settle()
             log.info("reloaded: %s", describe(config))
+            self.events.tell("reload", ok=True, problems=[])
             return True
 
     async def stop(self) -> None:

@@ -20,6 +20,7 @@ from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dnslb.events import Events
 from dnslb.health.canary import Canaries
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.checks.push import PushCheck
@@ -29,7 +30,7 @@ from dnslb.health.probe import probe_once
 from dnslb.health.recall import Past, save
 from dnslb.health.scheduler import ProbeKey
 from dnslb.health.standing import ALWAYS_UP, OperatorState, Standing, matters
-from dnslb.health.telling import tell, tell_down, tell_frozen, tell_up
+from dnslb.health.telling import Teller
 from dnslb.health.timers import Timers
 from dnslb.health.watched import Before, Pushed, Transition, Watched
 from dnslb.health.workers import scheduler
@@ -56,14 +57,15 @@ class Monitor:
 
     `on_change` is called with the backends whose standing changed in a way that matters for plans:
     verdict, weight and operator state at once, load and latency when they moved by more than noise.
-    With 2 and more `processes`, so many others make the probes. `sleep`, `clock` and `uniform` are
-    the scheduler's, `later` is the loop's `call_later`.
+    What happens is told to `events`. With 2 and more `processes`, so many others make the probes.
+    `sleep`, `clock` and `uniform` are the scheduler's, `later` is the loop's `call_later`.
     """
 
     def __init__(
         self,
         on_change: Callable[[frozenset[BackendId]], None],
         *,
+        events: Events | None = None,
         processes: int = 1,
         concurrent: int | None = None,
         sleep: Callable[[float], Awaitable[object]] | None = None,
@@ -72,6 +74,7 @@ class Monitor:
         later: Callable[[float, Callable[[], None]], asyncio.TimerHandle] | None = None,
     ) -> None:
         self._on_change = on_change
+        self._teller = Teller(events or Events())
         self._scheduler = scheduler(
             self._on_result,
             processes=processes,
@@ -217,8 +220,7 @@ class Monitor:
         if before.withheld and state in {OperatorState.AUTO, OperatorState.UP}:
             self._watched[backend].returned = self._clock()
         if before.state is not state:
-            why = f": {reason}" if reason else ""
-            log.info("backend %s: operator state %s%s", backend, state.value, why)
+            self._teller.state(backend, self._operators.of(backend))
         self._refresh([backend])
 
     def wish(self, backend: BackendId) -> Wish:
@@ -265,7 +267,8 @@ class Monitor:
             KeyError: the pool has no `max_down`.
         """
         held = self._guards.thaw((zone, pool))
-        log.warning("pool %s thawed by the operator: %d backends go down", pool, len(held))
+        if held:
+            self._teller.thawed((zone, pool), held)
         self._refresh(held)
         return held
 
@@ -344,7 +347,7 @@ class Monitor:
         history = self._histories.get(key)
         if history is None:
             return
-        tell(key, history, result)
+        self._teller.result(key, history, result)
         verdict = history.verdict
         if self.isolated:
             history.see(result, self._clock())
@@ -368,6 +371,7 @@ class Monitor:
             self._refresh([item.backend.id for item in self._sharers[cause.key]], cause)
 
     def _on_isolation(self, isolated: bool) -> None:  # noqa: FBT001 - a callback has one argument
+        self._teller.isolated(isolated=isolated)
         if isolated:
             # what led here speaks against this server rather than against the backends
             for key, history in self._histories.items():
@@ -425,9 +429,11 @@ class Monitor:
         if cause and judged.down:
             history = self._histories[cause.key]
             lost = item.only_failed_by(cause.key, self._histories)
-            tell_down(item, lost, cause.key, history, first=cause.first)
+            self._teller.down(item, lost, cause.key, history, first=cause.first)
         if won:
-            tell_up(item, won, first=not item.was_down)
+            self._teller.up(item, won, first=not item.was_down)
+        if fell or (won and item.was_down) or (cause and cause.first and judged.down):
+            self._teller.verdict(item.backend.id, judged)
         news = fell or won or (cause and cause.first)
         return replace(judged, since=item.note(judged, self._histories) if news else before.since)
 
@@ -435,13 +441,16 @@ class Monitor:
         """Whether the guard of its pool holds up what has fallen."""
         name = item.backend.id
         if not judged.down:
+            frozen = self._guards.frozen(name)
             self._guards.rise(name)
+            if frozen and not self._guards.frozen(name):
+                self._teller.thawed(name[:2])
         elif judged.down - before.down:
             frozen = self._guards.frozen(name)
             if not self._guards.fall(name, self._clock()):
                 if not before.held:
                     limit = self._guards.limit(name)
-                    tell_frozen(name, limit, judged.reason, first=not frozen)
+                    self._teller.frozen(name, limit, judged.reason, first=not frozen)
                 return True
         return False
 

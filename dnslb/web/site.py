@@ -22,7 +22,7 @@ from dnslb.web.metrics import exposition
 from dnslb.web.names import Names
 from dnslb.web.openapi import document
 from dnslb.web.route import MAX_BODY, PREFIX, Parameters, Route
-from dnslb.web.routes import backends, explain, pools, reload, services, status, zones
+from dnslb.web.routes import backends, events, explain, pools, reload, services, status, zones
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,6 +43,9 @@ ten seconds. Beyond, probes would have to wait for those who ask."""
 
 KEEP_ALIVE: Final = 15.0
 """Seconds that a connection may be idle between two requests."""
+
+PARTING: Final = 1.0
+"""Seconds that requests get to end when the server stops; streams never end by themselves."""
 
 HEADERS: Final = {
     "Server": "dnslb",
@@ -75,6 +78,7 @@ ROUTES: Final = (
     *backends.ROUTES,
     *explain.ROUTES,
     *reload.ROUTES,
+    *events.ROUTES,
     Route("GET", "openapi.json", _get_document, "This document", answer=dict[str, Any]),
 )
 """The API."""
@@ -112,13 +116,18 @@ class Site:
             except OSError as error:
                 raise ListenError(_tls_problem(self._api.tls, error)) from error
         app = web.Application(middlewares=[errors_as_json, self._bounded], client_max_size=MAX_BODY)
+        app[events.STREAMING] = set()
         for route in ROUTES:
             app.router.add_route(route.method, f"{PREFIX}/{route.path}", self._served(route))
         app.router.add_get("/metrics", self._served(_METRICS))
         app.router.add_get("/healthz", _get_health)
         app.on_response_prepare.append(_harden)
         self._runner = web.AppRunner(
-            app, access_log=None, logger=_unheard(), keepalive_timeout=KEEP_ALIVE
+            app,
+            access_log=None,
+            logger=_unheard(),
+            keepalive_timeout=KEEP_ALIVE,
+            shutdown_timeout=PARTING,
         )
         await self._runner.setup()
         listen = self._api.listen

@@ -35,7 +35,7 @@ def test_the_document_is_true(tmp_path):
             done = await asyncio.create_subprocess_exec(
                 Path(sys.executable).with_name("schemathesis"), "run", url,
                 "-H", f"Authorization: Bearer {TOKEN}", "--max-examples", "15", "--seed", "1",
-                "--exclude-checks", UNSAID,
+                "--exclude-checks", UNSAID, "--exclude-path", "/api/v1/events",
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path,
             )  # fmt: skip
             output, _ = await done.communicate()
