@@ -119,6 +119,11 @@ class Subscription:
         if self._queue or missed:
             self._wake.set()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something has come that was not taken."""
+        return bool(self._queue) or self._missed > 0
+
     async def next(self) -> tuple[list[Event], int]:
         """What has come since the last time, at least one event, and how many were missed."""
         await self._wake.wait()

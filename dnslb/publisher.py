@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ from dnslb.errors import PlanError
 from dnslb.events import Events
 from dnslb.geo.atlas import EMPTY
 from dnslb.health.standing import ALWAYS_UP, turned
+from dnslb.histogram import Histogram
 from dnslb.policy.compile import Compiler
 from dnslb.ratelimit import EngineRateLimit
 from dnslb.zone.data import engine_zone
@@ -103,6 +105,7 @@ class Publisher:
         self._turn = asyncio.Lock()
         self._known: Mapping[BackendId, Standing] = {}  # what the plans in force were made with
         self._plans: dict[ServiceId, ServicePlan] = {}  # the plans in force
+        self.seconds = Histogram()  # that publishing takes: compiling, and the engine's part
         self._failing: set[ServiceId] = set()
         self._down: set[ServiceId] = set()
 
@@ -117,7 +120,9 @@ class Publisher:
             standings = dict(self._standings())
             compiler = Compiler(standings, config.atlas)
             settings = EngineSettings.of(config, self._own_secret)
+            started = time.perf_counter()
             plans = await asyncio.to_thread(_publish_all, self._engine, config, compiler, settings)
+            self.seconds.add(time.perf_counter() - started)
             self._holders, self._known, self._plans = _Holders(services), standings, plans
             self._atlas = config.atlas
             known: dict[int, bool] = {}
@@ -163,7 +168,9 @@ class Publisher:
                 standings = dict(self._standings()) if services else self._known
                 try:
                     if services:
+                        started = time.perf_counter()
                         await asyncio.to_thread(self._publish, services, standings)
+                        self.seconds.add(time.perf_counter() - started)
                 except Exception:
                     log.exception("publishing failed; it is tried again, the plans in force stay")
                     self.changed(changed)

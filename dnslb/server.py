@@ -32,6 +32,7 @@ from dnslb.geo.watch import Watcher
 from dnslb.health.checks.group import leaves
 from dnslb.health.monitor import Monitor
 from dnslb.health.store import Keeper
+from dnslb.hooks.deliver import Hooks
 from dnslb.priority import answering
 from dnslb.publisher import Publisher
 from dnslb.ratelimit import LimitLog
@@ -93,13 +94,14 @@ class Server:
         self.monitor = Monitor(
             self._on_change, events=self.events, processes=config.health.processes
         )
-        self._publisher = Publisher(self._engine, self.monitor.standings, self.events)
+        self.publisher = Publisher(self._engine, self.monitor.standings, self.events)
         self.api: Listen | None = None  # where HTTP is served
         self._site: Site | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self._keeper = Keeper(config.state, self.monitor.saved)
         self.traffic = Traffic(self.stats)
+        self.hooks = Hooks(self.events)
         self.databases = Watcher(lambda: self.config, self._relocate, self._reloading)
 
     def bind(self) -> None:
@@ -133,6 +135,7 @@ class Server:
         """
         with answering() if self._owns_process else nullcontext():
             self._engine.start()
+        self.hooks.configure(self.config.hooks)
         if saved := await asyncio.to_thread(self._keeper.load):
             self.monitor.restore(saved)
         backends = list(self.config.backends())
@@ -144,10 +147,10 @@ class Server:
             scheme = "http" if self.config.api.tls is None else "https"
             log.info("api: %s://%s", scheme, self.api)
         await self._first_round(backends)
-        await self._publisher.replace(self.config)
+        await self.publisher.replace(self.config)
         limits = LimitLog(self._engine.limited)
         self._tasks = [
-            asyncio.create_task(self._publisher.run(), name="publish"),
+            asyncio.create_task(self.publisher.run(), name="publish"),
             asyncio.create_task(limits.run(), name="limits"),
             asyncio.create_task(self.traffic.run(), name="traffic"),
             asyncio.create_task(self._keeper.run(), name="state"),
@@ -184,7 +187,7 @@ class Server:
             both |= {backend.id: backend for backend in config.backends()}
             await self._check(config, both.values())
             try:
-                await self._publisher.replace(config)
+                await self.publisher.replace(config)
             except Exception as error:
                 self._watch(self.config, self.config.backends())
                 if not isinstance(error, PlanError):
@@ -195,6 +198,7 @@ class Server:
                 return False
             self.config = config
             self._watch(config, config.backends())
+            self.hooks.configure(config.hooks)
             if self._site is not None:
                 self._site.renew(config.api)
             self._settle()
@@ -212,6 +216,7 @@ class Server:
             await self._site.stop()
         await asyncio.to_thread(self._engine.stop)
         await self.monitor.close()
+        await self.hooks.close()
         # before the first round has ended there is nothing that would be worth keeping
         await asyncio.to_thread(self._keeper.close, write=bool(started))
 
@@ -258,11 +263,11 @@ class Server:
         await self.monitor.first_round(min(grace, MAX_GRACE))
 
     async def _relocate(self, atlas: Atlas) -> None:
-        await self._publisher.relocate(atlas)
+        await self.publisher.relocate(atlas)
         self.config = replace(self.config, atlas=atlas)
 
     def _on_change(self, backends: frozenset[BackendId]) -> None:
-        self._publisher.changed(backends)
+        self.publisher.changed(backends)
         self._keeper.see((name, self.monitor.standing(name)) for name in backends)
 
 

@@ -73,6 +73,7 @@ def examine(path: Path) -> Examined:
         tcp=server.tcp,
         api=server.api,
         health=server.health,
+        hooks=server.hooks,
         geo=server.geo,
         atlas=server.atlas or EMPTY,
     )

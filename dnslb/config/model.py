@@ -9,9 +9,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from dnslb.geo.atlas import EMPTY
 from dnslb.zone.names import ROOT
@@ -449,6 +450,41 @@ class Geo:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where events are posted to."""
+
+    url: str
+    events: frozenset[str] = frozenset()  # kinds
+    secret: bytes | None = None  # that posts are signed with
+    timeout: float = 10.0  # seconds for one attempt
+    retries: int = 8  # further attempts
+
+    @property
+    def name(self) -> str:
+        """The URL, without what may be secret in it."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program that is run for each event."""
+
+    command: tuple[str, ...]
+    events: frozenset[str] = frozenset()  # kinds
+    timeout: float = 10.0  # seconds
+
+    @property
+    def name(self) -> str:
+        """The program's own name."""
+        return PurePath(self.command[0]).name
+
+
+Hook = Webhook | Command
+"""Who is told what happens."""
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """How checks are run."""
 
@@ -471,6 +507,7 @@ class Config:
     tcp: Tcp = Tcp()
     api: Api | None = None  # None: nothing listens
     health: Health = Health()
+    hooks: tuple[Hook, ...] = ()
     geo: Geo = Geo()
     atlas: Atlas = EMPTY  # the databases of `geo`, read
 

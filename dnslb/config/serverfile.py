@@ -12,6 +12,7 @@ from dnslb.config.api import ApiShape, read_api
 from dnslb.config.files import read_text
 from dnslb.config.geo import GeoShape, age_warnings, read_atlas, read_geo
 from dnslb.config.health import HealthShape, read_health
+from dnslb.config.hooks import HookShape, read_hooks
 from dnslb.config.listen import FORMS, listen_of
 from dnslb.config.model import DEFAULT_LISTEN, Geo, Health, Listen, Settings, Tcp
 from dnslb.config.settings import SettingsShape, read_settings
@@ -19,13 +20,23 @@ from dnslb.config.spot import Spot
 from dnslb.config.tcp import TcpShape, read_tcp
 from dnslb.config.tree import YamlError, parse
 from dnslb.config.validate import read_shape
-from dnslb.config.values import Rule, Shape, Text, Texts, items, mapping_or_word, one_of, wrong
+from dnslb.config.values import (
+    Rule,
+    Shape,
+    Text,
+    Texts,
+    items,
+    kept,
+    mapping_or_word,
+    one_of,
+    wrong,
+)
 from dnslb.geo.atlas import EMPTY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnslb.config.model import Api
+    from dnslb.config.model import Api, Hook
     from dnslb.config.problem import Report
     from dnslb.geo.atlas import Atlas
 
@@ -83,6 +94,9 @@ class ServerShape(SettingsShape):
         "default .dnslb.",
     )
     health: HealthShape | None = Field(default=None, description="How checks are run.")
+    hooks: list[Annotated[HookShape, kept]] | None = Field(
+        default=None, description="Who is told what happens: URLs and programs."
+    )
     log: LogShape | None = Field(default=None, description="Logging.")
     tcp: TcpShape | None = Field(default=None, description="What TCP clients may take.")
 
@@ -101,6 +115,7 @@ class ServerRead:
     tcp: Tcp = field(default_factory=Tcp)
     api: Api | None = None
     health: Health = field(default_factory=Health)
+    hooks: tuple[Hook, ...] = ()
     geo: Geo = field(default_factory=Geo)
     atlas: Atlas | None = EMPTY  # None: its problem is told
 
@@ -137,6 +152,7 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
         result.log_level = cast("Literal['info']", shape.log.level or result.log_level)
         result.log_format = cast("Literal['text']", shape.log.format or result.log_format)
     result.health = read_health(shape.health, shaped, spot.at("health"))
+    result.hooks = read_hooks(shape.hooks, spot.at("hooks"))
     result.state = shape.state or result.state
     result.settings = read_settings(shape, spot)
     if shape.tcp:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dnslb.health.checks.base import Result
-    from dnslb.health.lateness import Late
+    from dnslb.histogram import Counted
 
 __all__ = ["Add", "Begin", "Change", "Link", "Record", "Report"]
 
@@ -52,7 +52,7 @@ class Report(NamedTuple):
     """Results since the last report; empty ones say that the process is alive."""
 
     results: Sequence[tuple[int, Result]]
-    late: Late | None
+    late: Counted | None
 
 
 class Record(NamedTuple):

@@ -34,6 +34,7 @@ from dnslb.health.telling import Teller
 from dnslb.health.timers import Timers
 from dnslb.health.watched import Before, Pushed, Transition, Watched
 from dnslb.health.workers import scheduler
+from dnslb.histogram import Histogram
 from dnslb.waiting import happens
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from dnslb.config.model import Backend, BackendId, Pool
     from dnslb.health.checks.base import Check
     from dnslb.health.history import History
-    from dnslb.health.lateness import Lateness
     from dnslb.health.store import Saved
 
 __all__ = ["Monitor"]
@@ -95,6 +95,7 @@ class Monitor:
         self._announced: dict[BackendId, Standing] = {}
         self._doubted: set[ProbeKey] = set()  # what turned down, and no canary passed since
         self._past = Past()
+        self.durations: dict[str, Histogram] = {}  # of probes, by the type of their check
         self._results: Counter[str] = Counter({outcome.value: 0 for outcome in Outcome})
         self._waited: set[ProbeKey] = set()
         self._round = asyncio.Event()
@@ -285,7 +286,7 @@ class Monitor:
         return self._clock()
 
     @property
-    def lateness(self) -> Lateness:
+    def lateness(self) -> Histogram:
         """How late probes began."""
         return self._scheduler.lateness
 
@@ -342,6 +343,7 @@ class Monitor:
 
     def _on_result(self, key: ProbeKey, result: Result) -> None:
         self._results[result.outcome.value] += 1
+        self._took(key, result)
         if key in self._canaries:
             self._canaries.add(key, result)
         history = self._histories.get(key)
@@ -363,6 +365,13 @@ class Monitor:
         self._waited.discard(key)
         if not self._waited:
             self._round.set()
+
+    def _took(self, key: ProbeKey, result: Result) -> None:
+        if not isinstance(key.check, PushCheck):
+            name = type(key.check).__name__.removesuffix("Check").lower()
+            if name not in self.durations:
+                self.durations[name] = Histogram()
+            self.durations[name].add(result.milliseconds / 1000)
 
     def _on_confirmed(self, cause: _Cause) -> None:
         """Let what turned down count, now that the canaries were probed."""

@@ -19,9 +19,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnslb.health.gate import Gate
-from dnslb.health.lateness import Lateness
 from dnslb.health.probe import Probe
 from dnslb.health.wheel import Wheel
+from dnslb.histogram import Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -96,7 +96,7 @@ class Scheduler:
         clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self.lateness = Lateness()  # of all probes but first ones, which are never too late
+        self.lateness = Histogram()  # of all probes but first ones, which are never too late
         self._on_result = on_result
         self._concurrent = concurrent
         self._gate: Gate | None = None

@@ -23,9 +23,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from dnslb.health.checks.base import Outcome, Result
-from dnslb.health.lateness import Lateness
 from dnslb.health.link import Add, Begin, Change, Link, Record, Report
 from dnslb.health.scheduler import ProbeKey, Scheduler
+from dnslb.histogram import Histogram
 from dnslb.waiting import happens
 
 if TYPE_CHECKING:
@@ -83,13 +83,13 @@ class Workers:
         here: Scheduler,
         processes: int,
     ) -> None:
-        self._lateness = Lateness()
+        self._lateness = Histogram()
         self._here = here
         self._workers = [_Worker(at, on_result, self._lateness) for at in range(processes)]
         self._packed: dict[Check, bytes | None] = {}
 
     @property
-    def lateness(self) -> Lateness:
+    def lateness(self) -> Histogram:
         """How late probes began, in all processes."""
         if late := self._here.lateness.take():
             self._lateness.merge(late)
@@ -142,7 +142,7 @@ class _Worker:
     """One process and its probes, from the server's side."""
 
     def __init__(
-        self, at: int, on_result: Callable[[ProbeKey, Result], None], lateness: Lateness
+        self, at: int, on_result: Callable[[ProbeKey, Result], None], lateness: Histogram
     ) -> None:
         self._at = at
         self._on_result = on_result

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -15,7 +15,11 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from dnslb import __version__
 from dnslb.config.model import Family, ServiceId
+from dnslb.errors import PlanError
+from dnslb.policy.compile import Compiler
+from dnslb.policy.forecast import grow, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
     from dnslb.config.model import Backend
     from dnslb.health.history import History
+    from dnslb.histogram import Histogram
     from dnslb.server import Server
 
 __all__ = ["exposition"]
@@ -33,6 +38,7 @@ def exposition(server: Server) -> bytes:
     """The metrics of `server` now, in Prometheus's text format. May be called in another thread."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Reading(lambda: _metrics(server)))
+    ProcessCollector(registry=registry)
     return generate_latest(registry)
 
 
@@ -63,10 +69,76 @@ def _metrics(server: Server) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "dnslb_snapshot_generation", "How often was published.", value=stats["generation"]
     )
+    yield GaugeMetricFamily(
+        "dnslb_start_time_seconds", "When it began to answer.", value=server.traffic.since
+    )
+    build = GaugeMetricFamily("dnslb_build_info", "Always 1.", labels=("version",))
+    build.add_metric((__version__,), 1)
+    yield build
+    yield _histogram("dnslb_publish_seconds", "What publishing takes.", server.publisher.seconds)
+    yield from _reloads(server)
+    yield from _hooks(server)
+    yield from _shares(server)
     yield from _backends(server)
     yield from _checks(server)
     yield from _pools(server)
     yield from _databases(server)
+
+
+def _histogram(name: str, text: str, found: Histogram) -> Metric:
+    return HistogramMetricFamily(name, text, buckets=_buckets(found), sum_value=found.total)
+
+
+def _buckets(found: Histogram) -> list[tuple[str, float]]:
+    return [*((str(bound), count) for bound, count in found.cumulative()), ("+Inf", found.count)]
+
+
+def _reloads(server: Server) -> Iterator[Metric]:
+    reloads = server.events.recent({"reload"})
+    ok, at = (reloads[-1].data["ok"], reloads[-1].at) if reloads else (True, server.traffic.since)
+    yield GaugeMetricFamily(
+        "dnslb_config_reload_success", "Whether the last reload, or the start, was.", value=ok
+    )
+    yield GaugeMetricFamily(
+        "dnslb_config_reload_timestamp_seconds", "When that was, since 1970.", value=at
+    )
+
+
+def _hooks(server: Server) -> Iterator[Metric]:
+    told = CounterMetricFamily("dnslb_hook_events", "Events for hooks.", labels=("hook", "result"))
+    for labels, count in server.hooks.counts().items():
+        told.add_metric(labels, count)
+    yield told
+
+
+def _shares(server: Server) -> Iterator[Metric]:
+    """Which share of a service's answers each backend is meant to get, and gets.
+
+    Where clients decide, the share is that of the answers to clients who were led to its `pool`.
+    """
+    share = GaugeMetricFamily(
+        "dnslb_backend_share",
+        "The share of answers that is intended, and achieved in the last minute.",
+        labels=("service", "within", "pool", "backend", "kind"),
+    )
+    compiler = Compiler(dict(server.monitor.standings()), server.config.atlas)
+    for service in server.config.services():
+        try:
+            intended = within(grow(compiler, service))
+        except PlanError:
+            continue  # it keeps the plan that it has, and the log says so
+        counted = server.traffic.counted(service.id)
+        wholes: dict[str | None, int] = {}
+        for key in intended:
+            wholes[key.pool] = wholes.get(key.pool, 0) + counted.get(key.backend, 0)
+        for key, part in intended.items():
+            pool, name = key.backend.pool, key.backend.name
+            labels = (str(service.id), key.pool or "", pool, name)
+            share.add_metric((*labels, "intended"), part)
+            if whole := wholes[key.pool]:
+                achieved = counted.get(key.backend, 0) / whole
+                share.add_metric((*labels, "achieved"), achieved)
+    yield share
 
 
 def _backends(server: Server) -> Iterator[Metric]:
@@ -107,13 +179,15 @@ def _checks(server: Server) -> Iterator[Metric]:
             if ends:
                 expires.add_metric(values, min(ends))
     yield from (results, took, expires)
-    late = server.monitor.lateness
-    buckets = [*((str(bound), count) for bound, count in late.cumulative()), ("+Inf", late.count)]
-    yield HistogramMetricFamily(
-        "dnslb_check_lateness_seconds",
-        "How late probes begin.",
-        buckets=buckets,
-        sum_value=late.total,
+    probes_took = HistogramMetricFamily(
+        "dnslb_probe_duration_seconds", "What probes took.", labels=("type",)
+    )
+    # a copy: this may be another thread than the one that adds types
+    for word, one in dict(server.monitor.durations).items():
+        probes_took.add_metric((word,), _buckets(one), one.total)
+    yield probes_took
+    yield _histogram(
+        "dnslb_check_lateness_seconds", "How late probes begin.", server.monitor.lateness
     )
 
 

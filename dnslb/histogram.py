@@ -1,4 +1,4 @@
-"""How late probes begin: counts by size, small enough to keep for ever and to send about."""
+"""Counts of durations by their size: small enough to keep for ever and to send about."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Late", "Lateness"]
+__all__ = ["Counted", "Histogram"]
 
 _STEPS: Final = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 
@@ -22,7 +22,7 @@ SHOWN: Final = tuple(
 """Those that metrics show."""
 
 
-class Late(NamedTuple):
+class Counted(NamedTuple):
     """What was counted meanwhile."""
 
     counts: Mapping[int, int]  # by the place in BOUNDS, and one behind them for what is beyond
@@ -30,7 +30,7 @@ class Late(NamedTuple):
     most: float
 
 
-class Lateness:
+class Histogram:
     """Counts of seconds."""
 
     __slots__ = ("_counts", "most", "total")
@@ -41,18 +41,18 @@ class Lateness:
         self.most = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one probe."""
+        """Count one duration."""
         self._counts[bisect_left(BOUNDS, seconds)] += 1
         self.total += seconds
         self.most = max(self.most, seconds)
 
     @property
     def count(self) -> int:
-        """How many probes were counted."""
+        """How many were counted."""
         return sum(self._counts)
 
     def quantile(self, share: float) -> float:
-        """The seconds within which `share` (0 to 1) of the probes began; 0 without any.
+        """The seconds that `share` (0 to 1) of what was counted stays within; 0 without any.
 
         Exact to the distance of two bounds.
         """
@@ -69,7 +69,7 @@ class Lateness:
         return self.most
 
     def cumulative(self) -> list[tuple[float, int]]:
-        """For each bound that metrics show, how many were no later."""
+        """For each bound that metrics show, how many were no longer."""
         pairs, reached, seen = [], 0, 0
         for bound in SHOWN:
             upto = BOUNDS.index(bound, seen) + 1
@@ -78,18 +78,18 @@ class Lateness:
             pairs.append((bound, reached))
         return pairs
 
-    def take(self) -> Late | None:
+    def take(self) -> Counted | None:
         """What was counted since the last time, which is forgotten here; None for nothing."""
         counts = {at: count for at, count in enumerate(self._counts) if count}
         if not counts:
             return None
-        late = Late(counts, self.total, self.most)
+        counted = Counted(counts, self.total, self.most)
         self.__init__()  # type: ignore[misc] # empty again
-        return late
+        return counted
 
-    def merge(self, late: Late) -> None:
+    def merge(self, counted: Counted) -> None:
         """Count what another has taken."""
-        for at, count in late.counts.items():
+        for at, count in counted.counts.items():
             self._counts[at] += count
-        self.total += late.total
-        self.most = max(self.most, late.most)
+        self.total += counted.total
+        self.most = max(self.most, counted.most)

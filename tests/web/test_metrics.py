@@ -1,0 +1,89 @@
+"""Metrics: those that the page names, with values that move."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+from serving import call, serving
+
+from dnslb.config.model import Webhook
+from dnslb.web.metrics import exposition
+from geo.databases import asn
+from geo.databases import write as write_database
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+LIVE = "  live: {check: {type: tcp, port: 1, timeout: 100ms, interval: 1s}, members: [{name: d, address: 127.0.0.1}]}\n"
+
+
+def families(server):
+    return {one.name: one for one in text_string_to_metric_families(exposition(server).decode())}
+
+
+def value(family, **labels):
+    (found,) = [
+        one.value
+        for one in family.samples
+        if labels.items() <= one.labels.items() and not one.name.endswith("_created")
+    ]
+    return found
+
+
+def test_the_page_names_every_metric_and_its_labels(tmp_path):
+    write_database(tmp_path / "asn.mmdb", {"198.51.100.0/24": asn(64496)}, "GeoLite2-ASN")
+
+    async def run():
+        async with serving(tmp_path, services=LIVE) as (session, server):
+            (tmp_path / "dnslb.yaml").write_text(
+                (tmp_path / "dnslb.yaml").read_text() + "geo: {asn: asn.mmdb, max_age: off}\n"
+            )
+            assert await server.reload()
+            server.hooks.configure([Webhook("http://127.0.0.1:1/", frozenset({"service"}))])
+            await call(session, "PUT", "backends/plain/c/load", {"load": 0.5})
+            return families(server)
+
+    found = asyncio.run(run())
+    written = {}
+    for name, labels in re.findall(
+        r"^\| `(dnslb_\w+)` \| (.*?) \|", PAGE.read_text(), re.MULTILINE
+    ):
+        written[name.removesuffix("_total")] = set(re.findall(r"`(\w+)`", labels))
+    told = {
+        name: set().union(*(one.labels for one in family.samples)) - {"le"}
+        for name, family in found.items()
+        if name.startswith("dnslb_")
+    }
+    # needs a certificate that a probe has seen
+    expiry = "dnslb_check_certificate_expiry_seconds"
+    assert told.pop(expiry) == set()
+    assert written.pop(expiry) == {"check", "backend", "zone"}
+    assert told == written
+    assert "process_cpu_seconds" in found
+
+
+def test_values_follow_what_happens(tmp_path):
+    async def run():
+        async with serving(tmp_path, services=LIVE) as (session, server):
+            found = families(server)
+            assert value(found["dnslb_config_reload_success"]) == 1
+            assert value(found["dnslb_backend_up"], backend="d") == 0
+            probes = found["dnslb_probe_duration_seconds"].samples
+            assert {one.labels["type"] for one in probes} == {"tcp"}
+            shares = found["dnslb_backend_share"]
+            assert value(shares, service="other.example.com.", kind="intended") == 1
+            publishes = [
+                one.value for one in found["dnslb_publish_seconds"].samples if "count" in one.name
+            ]
+            assert publishes[0] >= 1
+            (tmp_path / "zones" / "example.com.yaml").write_text("services: 1\n")
+            assert not await server.reload()
+            assert value(families(server)["dnslb_config_reload_success"]) == 0
+            await call(session, "PUT", "backends/p/a/heartbeat", {})
+            shares = families(server)["dnslb_backend_share"]
+            assert value(shares, backend="a", kind="intended") == 1
+            assert value(shares, backend="b", kind="intended") == 0
+
+    asyncio.run(run())
