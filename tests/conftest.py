@@ -15,8 +15,10 @@ settings.load_profile("dnslb")
 
 NEED_ENGINE = [
     "cli",
+    "doctor",
     "config",
     "geo/test_database.py",
+    "geo/test_doctor_location.py",
     "policy/test_bound.py",
     "zone/test_master.py",
     "zone/test_zone_data.py",
