@@ -15,7 +15,7 @@ from dnslb.errors import ConfigError, DnslbError
 
 __all__ = ["main"]
 
-VERBS: Final = ("serve", "check", "explain", "ecs", "demo", "schema", "doctor")
+VERBS: Final = ("serve", "check", "explain", "ecs", "demo", "schema", "doctor", "completion", "man")
 
 
 class _Verbs(click.Group):

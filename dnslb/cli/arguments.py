@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from dnslb.cli.completing import backends
 from dnslb.config.model import Family
 from dnslb.health.standing import Standing
 from dnslb.policy.explain import matching
@@ -27,6 +28,7 @@ DOWN: Final = click.option(
     "--down",
     multiple=True,
     metavar="POOL/NAME",
+    shell_complete=backends,
     help="Take this backend as down; may be given several times, globs allowed.",
 )
 

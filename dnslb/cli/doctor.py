@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from dnslb.cli.arguments import CONFIG, DEFAULT_CONFIG, question
+from dnslb.cli.completing import domains
 from dnslb.config.load import load
 from dnslb.doctor.asking import Endpoint
 from dnslb.doctor.examine import Where, examine, zone_of
@@ -42,7 +43,7 @@ SERVER = _Server()
 
 
 @click.command("doctor", short_help="Find what is wrong with a domain, and what to do.")
-@click.argument("domain")
+@click.argument("domain", shell_complete=domains)
 @click.option(
     "--config",
     type=CONFIG,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dnslb.cli.arguments import CONFIG, DEFAULT_CONFIG, DOWN, question, standings
+from dnslb.cli.completing import names, types
 from dnslb.config.load import load
 from dnslb.policy.compile import Compiler
 from dnslb.policy.explain import service_at
@@ -25,8 +26,8 @@ __all__ = ["command"]
 
 
 @click.command("ecs", short_help="Print the networks that a service tells apart.")
-@click.argument("name")
-@click.argument("rtype", metavar="[TYPE]", default="A")
+@click.argument("name", shell_complete=names)
+@click.argument("rtype", metavar="[TYPE]", default="A", shell_complete=types)
 @click.option("--client", metavar="NETWORK", help="Only networks within and around this one.")
 @click.option("--summary", is_flag=True, help="Only how many networks there are.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")

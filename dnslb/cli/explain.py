@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from dnslb.cli.arguments import CONFIG, DEFAULT_CONFIG, DOWN, question, standings
+from dnslb.cli.completing import names, types
 from dnslb.config.load import load
 from dnslb.policy.explain import explain
 from dnslb.zone.lookup import Kind
@@ -26,8 +27,8 @@ __all__ = ["command"]
 
 
 @click.command("explain", short_help="Explain an answer, step by step.")
-@click.argument("name")
-@click.argument("rtype", metavar="[TYPE]", default="A")
+@click.argument("name", shell_complete=names)
+@click.argument("rtype", metavar="[TYPE]", default="A", shell_complete=types)
 @click.option(
     "--client",
     metavar="ADDRESS[/LEN]",
