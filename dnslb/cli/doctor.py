@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from rich.console import Console
@@ -12,15 +12,24 @@ from rich.console import Console
 from dnslb.cli.arguments import CONFIG, DEFAULT_CONFIG, question
 from dnslb.cli.completing import domains
 from dnslb.config.load import load
+from dnslb.config.problem import shown
 from dnslb.doctor.asking import Endpoint
 from dnslb.doctor.examine import Where, examine, zone_of
-from dnslb.doctor.finding import exit_code, note
+from dnslb.doctor.finding import exit_code, note, warning
 from dnslb.doctor.show import show
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from dnslb.config.model import Config
+    from dnslb.config.problem import Problem
+    from dnslb.doctor.finding import Finding
+
 __all__ = ["command"]
+
+GEO: Final = "geo."
+"""How the keys of warnings begin that are about databases, which the doctor looks at itself."""
 
 
 class _Server(click.ParamType[Endpoint]):
@@ -96,11 +105,12 @@ def command(
     Exits with 0 when nothing is to be done, with 1 after warnings, and with 2 after errors.
     """
     question(domain, "SOA")
-    loaded = None
+    loaded: Config | None = None
+    warnings: tuple[Problem, ...] = ()
     if config is not None or DEFAULT_CONFIG.exists():
-        loaded, _ = load(config or DEFAULT_CONFIG)
+        loaded, warnings = load(config or DEFAULT_CONFIG)
     where = Where(resolver, parent, root, port)
-    findings = [*examine(domain, loaded, where)]
+    findings = [*examine(domain, loaded, where), *told(warnings)]
     if loaded is None:
         text = "none was looked at, so nothing is told of this machine's server"
         findings.append(note("configuration", str(DEFAULT_CONFIG), text, "name it with --config"))
@@ -115,3 +125,10 @@ def command(
     else:
         show(findings, Console(highlight=False))
     sys.exit(code)
+
+
+def told(warnings: Iterable[Problem]) -> Iterator[Finding]:
+    """What the configuration itself warns of."""
+    for one in warnings:
+        if not one.key.startswith(GEO):
+            yield warning("configuration", one.where, one.message, f"correct {shown(one.path)}")

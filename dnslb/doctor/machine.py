@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -168,31 +167,17 @@ def api(config: Config) -> Iterator[Finding]:
         found = "off: no metrics, no drain, no live explanations"
         yield note(SUBJECT, looked, found, "write `api: {}` to have it on loopback")
         return
-    listen, tokens = config.api.listen, config.api.token_file
-    if tokens is None:
+    listen = config.api.listen
+    if not config.api.tokens:
         # the configuration refuses any other address without tokens
         found = f"{listen}: every program of this machine may read and drain"
         yield note(SUBJECT, looked, found, "set api.token_file where others have accounts here")
-        return
-    try:
-        mode = tokens.stat().st_mode
-    except OSError as failure:
-        found = f"{tokens} cannot be read: {failure.strerror}"
-        yield error(SUBJECT, looked, found, "create it, readable by the server's user")
-        return
-    if mode & (stat.S_IROTH | stat.S_IWOTH):
-        yield warning(
-            SUBJECT,
-            looked,
-            f"everybody on this machine may read the tokens in {tokens}",
-            f"chmod o-rwx {tokens}",
-        )
-    if not listen.address.is_loopback and not getattr(config.api, "tls", None):
+    elif not listen.address.is_loopback and config.api.tls is None:
         yield warning(
             SUBJECT,
             looked,
             f"{listen} is open to the network without TLS: tokens can be read on the way",
-            "listen on loopback and reach it by SSH or a proxy with TLS",
+            "set api.tls, or listen on loopback and reach it by SSH or a proxy with TLS",
         )
     else:
         yield ok(SUBJECT, looked, f"{listen}, with tokens")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -37,16 +38,16 @@ def gather(config: Config) -> Running | None:
     """Ask the API; None: the configuration has none, or its port is any."""
     if config.api is None or config.api.listen.port == 0:
         return None
-    request = urllib.request.Request(f"http://{config.api.listen}/api/v1/status")
+    secure = config.api.tls is not None
+    # whose certificate it is does not matter: it is asked at its own address, and gets no secret
+    context = ssl._create_unverified_context() if secure else None  # noqa: S323, SLF001
+    url = f"{'https' if secure else 'http'}://{config.api.listen}/api/v1/status"
     try:
-        if config.api.token_file is not None:
-            words = config.api.token_file.read_text().split("#")[0].split()
-            request.add_header("Authorization", f"Bearer {words[min(2, len(words) - 1)]}")
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - likewise
+        with urllib.request.urlopen(url, timeout=TIMEOUT, context=context) as answer:  # noqa: S310 - HTTP
             return Running(status=json.load(answer))
     except urllib.error.HTTPError as failure:
-        return Running(f"HTTP {failure.code}")
-    except (OSError, IndexError, ValueError) as failure:
+        return Running("it wants a token" if failure.code == 401 else f"HTTP {failure.code}")
+    except (OSError, ValueError) as failure:
         return Running(str(getattr(failure, "reason", failure)))
 
 
@@ -56,8 +57,8 @@ def judge(running: Running | None) -> Iterator[Finding]:
         yield note(SUBJECT, "version", "cannot be told without `api`", f"installed: {__version__}")
         return
     if running.failure:
-        found = f"does not answer: {running.failure}"
-        yield note(SUBJECT, "API", found, "start the server, or run this as a user who may read it")
+        found = f"does not tell its status: {running.failure}"
+        yield note(SUBJECT, "API", found, "start the server; with a token: dnslb status")
         return
     version = running.status.get("version")
     if version == __version__:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dnslb.cli.doctor import told
 from dnslb.config.load import load
 from dnslb.doctor import clock, machine, ttl
 from dnslb.doctor.asking import COOKIE, Endpoint, Reply
@@ -120,18 +121,19 @@ def test_a_state_folder_that_is_a_file(config):
     assert machine.state(loaded).level is Level.ERROR
 
 
-def test_tokens_that_everybody_can_read(config, tmp_path):
+def test_whom_the_api_lets_in(config, tmp_path):
     tokens = tmp_path / "tokens"
     tokens.write_text("secretsecretsecret\n")
     tokens.chmod(0o644)
     loaded = config(server="api: {token_file: tokens}\n")
-    first, *_ = machine.api(loaded)
-    assert first.level is Level.WARNING
-    assert "chmod" in first.do
-    tokens.chmod(0o600)
     assert [one.level for one in machine.api(loaded)] == [Level.OK]
+    _, warnings = load(tmp_path / "dnslb.yaml")
+    (finding,) = told(warnings)
+    assert finding.level is Level.WARNING
+    assert "everybody may read tokens" in finding.found
     loaded = config(server="api: {listen: 192.0.2.1, token_file: tokens}\n")
     assert [one.level for one in machine.api(loaded)] == [Level.WARNING]
+    assert [one.level for one in machine.api(config(server="api: {}\n"))] == [Level.NOTE]
 
 
 def test_exit_codes():
