@@ -11,6 +11,7 @@ import click
 
 from dnslb import __version__
 from dnslb.config.describe import counted
+from dnslb.config.suggest import unknown
 from dnslb.errors import ConfigError, DnslbError
 
 __all__ = ["main"]
@@ -29,6 +30,14 @@ class _Verbs(click.Group):
             return None
         command: click.Command = importlib.import_module(f"dnslb.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that `args` begin with; a near miss is told with the one that was meant."""
+        if args and args[0] not in VERBS and not ctx.resilient_parsing:
+            raise click.UsageError(unknown("command", args[0], VERBS), ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb; what an operator can act on is told in one line, without a traceback."""

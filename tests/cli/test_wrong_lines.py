@@ -1,0 +1,38 @@
+"""Command lines that are wrong, and what a newcomer is told."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from dnslb.cli import main
+
+ZONE = """\
+nameservers: [ns.example.com.]
+services:
+  www: {members: [{name: a, address: 192.0.2.1}]}
+  mail: {members: [{name: b, address: 192.0.2.2}]}
+"""
+
+LINES = [
+    ("chek", 'unknown command "chek"; did you mean "check"?'),
+    ("reload-all now", "unknown command"),
+    ("explain --clint 1 x", "Did you mean '--client'?"),
+]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "zones").mkdir()
+    (tmp_path / "zones" / "example.org.yaml").write_text(ZONE)
+    (tmp_path / "dnslb.yaml").touch()
+    return lambda line: CliRunner().invoke(main, line.split(" "))
+
+
+@pytest.mark.parametrize(("line", "words"), LINES, ids=[line for line, _ in LINES])
+def test_what_a_wrong_line_is_told(run, line, words):
+    result = run(line)
+    assert result.exit_code == 2
+    assert words in result.output
+    assert "Traceback" not in result.output
