@@ -13,6 +13,7 @@ import click
 from dnslb.cli.arguments import CONFIG, DEFAULT_CONFIG, DOWN, question, standings
 from dnslb.cli.completing import names, types
 from dnslb.config.load import load
+from dnslb.config.suggest import unknown
 from dnslb.policy.compile import Compiler
 from dnslb.policy.explain import service_at
 from dnslb.policy.scopes import Scopes
@@ -58,7 +59,8 @@ def command(
     wire, number = question(name, rtype)
     service = service_at(loaded, wire, number)
     if service is None:
-        raise click.BadParameter(f"no service answers for {name}", param_hint="NAME")
+        known = [str(one.id).rstrip(".") for one in loaded.services()]
+        raise click.BadParameter(unknown("service", name, known), param_hint="NAME")
     root = Compiler(standings(loaded, down), loaded.atlas).service(service).of(number)
     if root is None:
         raise click.BadParameter(f"{service.id} has nothing for this type", param_hint="TYPE")

@@ -17,6 +17,8 @@ services:
 LINES = [
     ("chek", 'unknown command "chek"; did you mean "check"?'),
     ("reload-all now", "unknown command"),
+    ("ecs ww.example.org", 'unknown service "ww.example.org"; did you mean "www.example.org"?'),
+    ("ecs x.test", "there are www.example.org and mail.example.org"),
     ("explain --clint 1 x", "Did you mean '--client'?"),
 ]
 
