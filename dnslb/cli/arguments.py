@@ -33,8 +33,8 @@ DOWN: Final = click.option(
 )
 
 
-def question(name: str, rtype: str) -> tuple[bytes, int]:
-    """NAME in wire format, and TYPE as a number.
+def question(name: str, rtype: str, hint: str = "NAME") -> tuple[bytes, int]:
+    """NAME in wire format, and TYPE as a number; `hint` is what the command calls the name.
 
     Raises:
         click.BadParameter: one of them is none.
@@ -42,7 +42,7 @@ def question(name: str, rtype: str) -> tuple[bytes, int]:
     try:
         wire = from_text(name.rstrip(".") + ".")
     except ValueError as error:
-        raise click.BadParameter(f"{name!r} is no domain name: {error}") from error
+        raise click.BadParameter(f"{name!r} is no domain name: {error}", param_hint=hint) from error
     number = type_number(rtype)
     if number is None:
         raise click.BadParameter(f"{rtype!r} is no record type", param_hint="TYPE")

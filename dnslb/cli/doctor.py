@@ -104,7 +104,7 @@ def command(
 
     Exits with 0 when nothing is to be done, with 1 after warnings, and with 2 after errors.
     """
-    question(domain, "SOA")
+    question(domain, "SOA", "DOMAIN")
     loaded: Config | None = None
     warnings: tuple[Problem, ...] = ()
     if config is not None or DEFAULT_CONFIG.exists():

@@ -19,6 +19,8 @@ LINES = [
     ("reload-all now", "unknown command"),
     ("ecs ww.example.org", 'unknown service "ww.example.org"; did you mean "www.example.org"?'),
     ("ecs x.test", "there are www.example.org and mail.example.org"),
+    ("explain a..org", "Invalid value for NAME: 'a..org' is no domain name: a label is empty"),
+    ("doctor a..org", "Invalid value for DOMAIN: 'a..org' is no domain name"),
     ("explain --clint 1 x", "Did you mean '--client'?"),
 ]
 
