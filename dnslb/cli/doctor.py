@@ -50,6 +50,9 @@ class _Server(click.ParamType[Endpoint]):
 
 SERVER = _Server()
 
+PORT = click.IntRange(1, 65_535)
+PORT.name = "number"  # in messages; click's own word is for programmers
+
 
 @click.command("doctor", short_help="Find what is wrong with a domain, and what to do.")
 @click.argument("domain", shell_complete=domains)
@@ -81,7 +84,7 @@ SERVER = _Server()
 )
 @click.option(
     "--port",
-    type=click.IntRange(1, 65_535),
+    type=PORT,
     default=53,
     show_default=True,
     help="Ask name servers at this port.",

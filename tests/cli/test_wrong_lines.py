@@ -21,6 +21,8 @@ LINES = [
     ("ecs x.test", "there are www.example.org and mail.example.org"),
     ("explain a..org", "Invalid value for NAME: 'a..org' is no domain name: a label is empty"),
     ("doctor a..org", "Invalid value for DOMAIN: 'a..org' is no domain name"),
+    ("demo --seconds x", "'x' is not a valid number."),
+    ("doctor example.org --port x", "'x' is not a valid number."),
     ("explain --clint 1 x", "Did you mean '--client'?"),
 ]
 
