@@ -6,7 +6,9 @@ connection ─▶ patience ─▶ rate ─▶ who is it? ─▶ route: role, que
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
@@ -136,8 +138,7 @@ class Site:
             await site.start()
         except OSError as error:
             await self.stop()
-            reason = error.strerror or error
-            raise ListenError(f"cannot listen on {listen} for api: {reason}") from error
+            raise ListenError(_problem(listen, error)) from error
         if self._runner.server is not None:
             self._patience = Patience(self._runner.server)
             self._looking = asyncio.create_task(self._patience.run(), name="api")
@@ -213,3 +214,15 @@ def _load(context: ssl.SSLContext, tls: ApiTls) -> None:
 def _tls_problem(tls: ApiTls, error: OSError) -> str:
     files = f"{tls.certificate}" + (f" with the key {tls.key}" if tls.key else "")
     return f"api.tls: {files} cannot be used: {error.strerror or error}"
+
+
+def _problem(listen: Listen, error: OSError) -> str:
+    where = f"cannot listen on {listen} for the API"
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{where}: another program has this port, perhaps another dnslb; see which with "
+            f"`ss -lntp 'sport = :{listen.port}'`, or choose another under `api.listen`"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{where}: this machine has no such address; correct `api.listen`"
+    return f"{where}: {os.strerror(error.errno or errno.EIO).lower()}; see `api.listen`"

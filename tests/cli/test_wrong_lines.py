@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -42,3 +46,18 @@ def test_what_a_wrong_line_is_told(run, line, words):
     assert result.exit_code == 2
     assert words in result.output
     assert "Traceback" not in result.output
+
+
+def test_the_apis_port_is_taken(run, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        (tmp_path / "dnslb.yaml").write_text(
+            f'listen: ["127.0.0.1:0"]\napi: {{listen: "127.0.0.1:{port}"}}\n'
+        )
+        command = [sys.executable, "-m", "dnslb", "serve"]
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, cwd=tmp_path, timeout=60
+        )
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port} for the API: another program has" in done.stderr
+    assert "Traceback" not in done.stderr
