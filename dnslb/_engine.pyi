@@ -155,11 +155,19 @@ class Engine:
         """
 
     def bind(
-        self, listen: Sequence[tuple[str, int]], workers: int, tcp: TcpData | None = None
+        self,
+        listen: Sequence[tuple[str, int]],
+        workers: int,
+        tcp: TcpData | None = None,
+        given: Sequence[int] = (),
     ) -> list[tuple[str, int]]:
         """Take UDP and TCP sockets on each address, `workers` of them, and return what was bound.
 
         Port 0 becomes one free port, the same for UDP and TCP.
+
+        `given` are sockets, by the numbers of their files, that are bound already: of another
+        process, or of the system's. They are the engine's from then on. Those on an address of
+        `listen` are taken, all of them, and only what is missing is bound; the others are closed.
 
         `tcp` is by default 1,024 connections, 256 of them for one client, and 5 seconds. When all
         are taken, a new one takes the place of the worker's connection that has gone without a
@@ -196,6 +204,20 @@ class Engine:
         `referral`, `error` and `total`. Values are how many answers there were; they begin anew
         when a network has paused. Of an attack on very many networks only some are told.
         """
+
+    def sockets(self) -> list[int]:
+        """The sockets that are served, by the numbers of their files, for a process that takes over."""
+
+    def retire(self, within: float) -> None:
+        """Leave the sockets to a process that has taken them over.
+
+        What this engine has received is answered, nothing new is taken, and clients that are
+        connected are served until they go, for `within` seconds at the most; `stop` ends it before.
+        Returns once UDP is over.
+        """
+
+    def restore(self, stats: Stats) -> None:
+        """Go on counting from `stats`, which an engine before this one had in the end."""
 
     def stop(self) -> None:
         """Answer what has been received, close the sockets and join the threads.

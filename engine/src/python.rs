@@ -4,11 +4,13 @@
 //! interpreter is released whenever the engine works.
 
 mod geo;
+mod given;
 mod networks;
 mod records;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,17 +113,19 @@ impl Engine {
             .map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
-    #[pyo3(signature = (listen, workers, tcp=None))]
+    #[pyo3(signature = (listen, workers, tcp=None, given=Vec::new()))]
     fn bind(
         &self,
         py: Python<'_>,
         listen: Vec<(IpAddr, u16)>,
         workers: usize,
         tcp: Option<&Bound<'_, PyAny>>,
+        given: Vec<RawFd>,
     ) -> PyResult<Vec<(String, u16)>> {
+        let given = given::owned(&given)?;
         let limits = tcp.map(tcp_limits).transpose()?.unwrap_or_default();
         let listen: Vec<SocketAddr> = listen.into_iter().map(SocketAddr::from).collect();
-        match py.detach(|| self.0.bind(&listen, workers, limits)) {
+        match py.detach(|| self.0.bind(&listen, workers, limits, given)) {
             Ok(bound) => Ok(bound
                 .iter()
                 .map(|address| (address.ip().to_string(), address.port()))
@@ -186,6 +190,22 @@ impl Engine {
                 ((format!("{address}/{bits}"), class.name()), count)
             });
         told.collect()
+    }
+
+    fn restore(&self, stats: &Bound<'_, PyDict>) -> PyResult<()> {
+        let py = stats.py();
+        let stats = given::counters(stats).map_err(|error| as_value_error(py, error))?;
+        self.0.restore(stats);
+        Ok(())
+    }
+
+    fn sockets(&self) -> Vec<RawFd> {
+        self.0.sockets()
+    }
+
+    fn retire(&self, py: Python<'_>, within: f64) {
+        let within = Duration::try_from_secs_f64(within).unwrap_or_default();
+        py.detach(|| self.0.retire(within));
     }
 
     fn stop(&self, py: Python<'_>) {

@@ -44,7 +44,7 @@ const ACCEPTS: usize = 64;
 /// Answer on `listeners` until the engine stops, and then, for a while, what has been received by
 /// then.
 pub fn serve(
-    listeners: &[std::net::TcpListener],
+    listeners: &[Arc<std::net::TcpListener>],
     worker: Worker,
     gate: &Arc<Gate>,
 ) -> io::Result<()> {
@@ -74,7 +74,7 @@ struct Door {
 
 impl Loop {
     fn new(
-        listeners: &[std::net::TcpListener],
+        listeners: &[Arc<std::net::TcpListener>],
         worker: Worker,
         gate: &Arc<Gate>,
     ) -> io::Result<Self> {
@@ -107,6 +107,15 @@ impl Loop {
         let mut events = Events::with_capacity(EVENTS);
         let mut reaped = self.now;
         while !self.desk.worker.is_stopping() {
+            if let Some(end) = self.desk.worker.retires_at() {
+                self.leave();
+                if self.table.is_empty() {
+                    return Ok(());
+                }
+                if self.now >= end {
+                    break;
+                }
+            }
             let keepalive = self.desk.worker.keepalive();
             let left = self.table.expire(keepalive, self.now);
             let left = left.map_or(TICK, |left| left.min(TICK));
@@ -147,7 +156,9 @@ impl Loop {
             door.waiting = true;
             return;
         }
-        let slot = token - self.first;
+        let Some(slot) = token.checked_sub(self.first) else {
+            return; // of a door that is closed
+        };
         if event.is_read_closed() {
             self.table.hang_up(slot);
         }
@@ -216,11 +227,26 @@ impl Loop {
         new
     }
 
+    /// Let in who waits at the doors, and nobody from then on. The sockets may be others' as well, and
+    /// would go on being watched for as long as they are open anywhere.
+    fn leave(&mut self) {
+        if self.doors.is_empty() {
+            return;
+        }
+        let new = self.accept();
+        for door in &mut self.doors {
+            let _ = self.poll.registry().deregister(&mut door.listener);
+        }
+        self.doors.clear();
+        for slot in new {
+            self.turn(slot);
+        }
+    }
+
     /// Answer what has been received, wait a while for clients to take their answers, and end.
     fn finish(mut self, events: &mut Events) -> io::Result<()> {
         let end = self.now + LINGER;
-        self.accept();
-        self.doors.clear();
+        self.leave();
         self.again = self.table.slots();
         loop {
             for slot in mem::take(&mut self.again) {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -25,6 +25,8 @@ pub struct Shared {
     pub current: ArcSwap<Snapshot>,
     /// Set once, when the engine stops.
     pub stopping: AtomicBool,
+    /// Set once, when others take over: when TCP clients have to be gone.
+    pub retiring: OnceLock<Instant>,
     /// Who has had how many answers; made when a snapshot first limits them, and kept from then on, so
     /// that a reload forgives nobody.
     pub budgets: OnceLock<Budgets>,
@@ -37,6 +39,11 @@ impl Shared {
     /// Whether workers are to answer what they have received and end.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether workers are to take nothing new.
+    pub fn is_ending(&self) -> bool {
+        self.is_stopping() || self.retiring.get().is_some()
     }
 
     /// Put `snapshot` into force.
@@ -106,6 +113,18 @@ impl Worker {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.shared.is_stopping()
+    }
+
+    /// Whether to take nothing new.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.shared.is_ending()
+    }
+
+    /// When clients have to be gone, once others have taken over.
+    #[must_use]
+    pub fn retires_at(&self) -> Option<Instant> {
+        self.shared.retiring.get().copied()
     }
 
     /// The worker's counters.

@@ -6,11 +6,12 @@ mod sockets;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
@@ -27,7 +28,7 @@ use crate::worker::{PAUSE, Shared, Worker, now};
 use crate::zones::ZoneSpec;
 use crate::{tcp, udp};
 use publisher::Publisher;
-use sockets::Sockets;
+use sockets::{Handle, Shares, Sockets};
 
 /// Calls that come at the wrong time.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -45,8 +46,8 @@ pub enum LifeError {
     Thread(String),
 }
 
-/// Counters since the engine was made.
-#[derive(Debug, Default)]
+/// Counters since the engine was made, or since the first of those that it took over from was.
+#[derive(Clone, Debug, Default)]
 pub struct Stats {
     /// The generation of the snapshot in force.
     pub generation: u64,
@@ -76,11 +77,11 @@ pub struct Server {
 enum Life {
     New,
     Bound(Sockets, Arc<Gate>),
-    Running(Threads),
+    Running(Threads, Vec<Handle>),
     Stopped,
 }
 
-type Threads = Vec<JoinHandle<()>>;
+type Threads = Vec<(Transport, JoinHandle<()>)>;
 
 /// What a thread does.
 type Body = Box<dyn FnOnce() + Send>;
@@ -128,12 +129,14 @@ impl Server {
         Ok(generation)
     }
 
-    /// Take UDP and TCP sockets, for so many workers, on every address.
+    /// Take UDP and TCP sockets, for so many workers, on every address; those of `given` that are
+    /// bound to one before new ones.
     pub fn bind(
         &self,
         listen: &[SocketAddr],
         workers: usize,
         limits: Limits,
+        given: Vec<OwnedFd>,
     ) -> Result<Vec<SocketAddr>, BindError> {
         let mut life = lock(&self.life);
         match &*life {
@@ -142,8 +145,8 @@ impl Server {
             Life::Running(..) => return Err(LifeError::Running.into()),
             Life::Stopped => return Err(LifeError::Stopped.into()),
         }
-        let sockets = Sockets::bind(listen, workers.max(1))?;
-        let bound = sockets.addresses.clone();
+        let sockets = Sockets::bind(listen, workers.max(1), given)?;
+        let bound = sockets.addresses();
         let gate = self.gate.get_or_init(|| Gate::new(limits));
         *life = Life::Bound(sockets, Arc::clone(gate));
         Ok(bound)
@@ -163,39 +166,42 @@ impl Server {
                 *life = Life::New;
                 return Err(LifeError::NotBound);
             }
-            Life::Running(threads) => {
-                *life = Life::Running(threads);
+            running @ Life::Running(..) => {
+                *life = running;
                 return Err(LifeError::Running);
             }
             Life::Stopped => return Err(LifeError::Stopped),
         };
+        let shares = sockets.share();
+        let shares = shares.map_err(|error| LifeError::Thread(error.to_string()))?;
         let mut threads = Threads::new();
-        for (name, body) in self.bodies(sockets, &gate) {
+        let handles = shares.handles();
+        for (transport, name, body) in self.bodies(shares, &gate) {
             match spawn(name, body) {
-                Ok(handle) => threads.push(handle),
+                Ok(handle) => threads.push((transport, handle)),
                 Err(error) => {
                     self.end(threads);
                     return Err(LifeError::Thread(error.to_string()));
                 }
             }
         }
-        *life = Life::Running(threads);
+        *life = Life::Running(threads, handles);
         Ok(())
     }
 
     /// What each thread is to do, with its name.
-    fn bodies(&self, sockets: Sockets, gate: &Arc<Gate>) -> Vec<(String, Body)> {
-        let mut bodies: Vec<(String, Body)> = Vec::new();
-        for (index, socket) in sockets.udp.into_iter().enumerate() {
+    fn bodies(&self, shares: Shares, gate: &Arc<Gate>) -> Vec<(Transport, String, Body)> {
+        let mut bodies: Vec<(Transport, String, Body)> = Vec::new();
+        for (index, socket) in shares.udp.into_iter().enumerate() {
             let (shared, counters) = self.share(Transport::Udp);
             let body = move || {
                 supervise(&shared, &counters, |mut worker| {
                     udp::serve(&socket.socket, socket.any, &mut worker)
                 });
             };
-            bodies.push((format!("dnslb-udp-{index}"), Box::new(body)));
+            bodies.push((Transport::Udp, format!("dnslb-udp-{index}"), Box::new(body)));
         }
-        for (index, listeners) in sockets.tcp.into_iter().enumerate() {
+        for (index, listeners) in shares.tcp.into_iter().enumerate() {
             let (shared, counters) = self.share(Transport::Tcp);
             let gate = Arc::clone(gate);
             let body = move || {
@@ -203,7 +209,7 @@ impl Server {
                     tcp::serve(&listeners, worker, &gate)
                 });
             };
-            bodies.push((format!("dnslb-tcp-{index}"), Box::new(body)));
+            bodies.push((Transport::Tcp, format!("dnslb-tcp-{index}"), Box::new(body)));
         }
         bodies
     }
@@ -224,11 +230,11 @@ impl Server {
     pub fn stats(&self) -> Stats {
         let mut publisher = lock(&self.publisher);
         publisher.reap(&self.shared);
-        let tcp = self.gate.get().map(|gate| gate.census());
-        Stats {
-            tcp: tcp.unwrap_or_default(),
-            ..publisher.stats(&self.shared)
+        let mut stats = publisher.stats(&self.shared);
+        if let Some(gate) = self.gate.get() {
+            stats.tcp += gate.census();
         }
+        stats
     }
 
     /// The networks that were limited within the last `within`, each with how many answers were.
@@ -241,14 +247,43 @@ impl Server {
     pub fn stop(&self) {
         let life = std::mem::replace(&mut *lock(&self.life), Life::Stopped);
         self.shared.stopping.store(true, Ordering::Release);
-        if let Life::Running(threads) = life {
+        if let Life::Running(threads, handles) = life {
+            drop(handles);
             self.end(threads);
         }
     }
 
+    /// The sockets that are served, to be handed to who takes over.
+    pub fn sockets(&self) -> Vec<RawFd> {
+        match &*lock(&self.life) {
+            Life::Running(_, handles) => fds(handles),
+            Life::New | Life::Bound(..) | Life::Stopped => Vec::new(),
+        }
+    }
+
+    /// Leave the sockets to who has taken them over: nothing new is taken, what was received is
+    /// answered, and TCP clients are served until they go, for the time `within` at the most. Returns
+    /// once UDP is over.
+    pub fn retire(&self, within: Duration) {
+        let mut life = lock(&self.life);
+        let Life::Running(threads, handles) = &mut *life else {
+            return;
+        };
+        let _ = self.shared.retiring.set(Instant::now() + within);
+        handles.clear();
+        for (_, handle) in threads.extract_if(.., |(transport, _)| *transport == Transport::Udp) {
+            let _ = handle.join();
+        }
+    }
+
+    /// Go on counting from where another engine has stopped.
+    pub fn restore(&self, stats: Stats) {
+        lock(&self.publisher).restore(stats);
+    }
+
     fn end(&self, threads: Threads) {
         self.shared.stopping.store(true, Ordering::Release);
-        for handle in threads {
+        for (_, handle) in threads {
             let _ = handle.join();
         }
     }
@@ -287,7 +322,7 @@ fn supervise(
     loop {
         let worker = Worker::new(shared, counters, seed());
         let ended = catch_unwind(AssertUnwindSafe(|| serve(worker)));
-        if shared.is_stopping() {
+        if shared.is_ending() {
             return;
         }
         if !matches!(ended, Ok(Ok(()))) {
@@ -295,6 +330,13 @@ fn supervise(
             thread::sleep(PAUSE);
         }
     }
+}
+
+fn fds(handles: &[Handle]) -> Vec<RawFd> {
+    handles
+        .iter()
+        .map(|handle| handle.as_fd().as_raw_fd())
+        .collect()
 }
 
 /// A mutex guards plain data here, which a panic leaves as valid as it was.
@@ -311,8 +353,8 @@ fn seed() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-    use std::time::Instant;
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 
     use super::*;
     use crate::wire::name;
@@ -336,7 +378,9 @@ mod tests {
         let server = Server::default();
         server.publish(&[], Some(&[zone()]), None).unwrap();
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
-        server.bind(&[listen], 2, Limits::default()).unwrap();
+        server
+            .bind(&[listen], 2, Limits::default(), Vec::new())
+            .unwrap();
         server
     }
 
@@ -359,6 +403,89 @@ mod tests {
         drop(snapshot);
         server.publish(&[], Some(&[]), None).unwrap();
         wait(|| old.strong_count() == 0);
+    }
+
+    /// A query for the SOA of the zone, with this ID.
+    fn query(id: u16) -> Vec<u8> {
+        let rest = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x00\x00\x06\x00\x01";
+        [&id.to_be_bytes()[..], rest].concat()
+    }
+
+    #[test]
+    fn another_engine_takes_the_sockets_over_and_no_query_is_lost() {
+        const QUERIES: u16 = 3_000;
+        let old = bound();
+        old.start().unwrap();
+        let given: Vec<OwnedFd> = match &*lock(&old.life) {
+            Life::Running(_, handles) => handles
+                .iter()
+                .map(|handle| handle.as_fd().try_clone_to_owned().unwrap())
+                .collect(),
+            _ => unreachable!("it runs"),
+        };
+        let address = UdpSocket::from(given[0].try_clone().unwrap())
+            .local_addr()
+            .unwrap();
+        let mut kept = TcpStream::connect(address).unwrap();
+        let ask = |stream: &mut TcpStream| {
+            let packet = query(7);
+            stream
+                .write_all(&(packet.len() as u16).to_be_bytes())
+                .unwrap();
+            stream.write_all(&packet).unwrap();
+            let mut length = [0; 2];
+            stream.read_exact(&mut length).unwrap();
+            stream
+                .read_exact(&mut vec![0; u16::from_be_bytes(length).into()])
+                .unwrap();
+        };
+        ask(&mut kept);
+
+        let new = Server::default();
+        new.publish(&[], Some(&[zone()]), None).unwrap();
+        // other workers, and an address that is not served any more
+        let other = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let given = given.into_iter().chain([other.into()]).collect();
+        let taken = new.bind(&[address], 3, Limits::default(), given).unwrap();
+        assert_eq!(taken, [address]);
+
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.connect(address).unwrap();
+        let mut answer = [0; 512];
+        for id in 0..QUERIES {
+            client.send(&query(id)).unwrap();
+            match id {
+                1_000 => new.start().unwrap(),
+                2_000 => old.retire(PATIENCE),
+                _ => {}
+            }
+            client.recv(&mut answer).unwrap();
+            assert_eq!(answer[..2], id.to_be_bytes());
+            assert_eq!(answer[3] & 0xF, 0, "of the zone that both have");
+        }
+        ask(&mut kept); // by the old one, whose connection it is
+        ask(&mut TcpStream::connect(address).unwrap());
+        assert_eq!((old.stats().tcp.accepted, new.stats().tcp.accepted), (1, 1));
+
+        let udp = |stats: &Stats| stats.queries[&("udp", "NOERROR")];
+        let (before, own) = (old.stats(), new.stats());
+        assert_eq!(udp(&before) + udp(&own), QUERIES.into());
+        new.restore(before);
+        assert_eq!(udp(&new.stats()), QUERIES.into());
+        drop(kept);
+        wait(|| old.stats().tcp.open == 0);
+        old.stop();
+        ask(&mut TcpStream::connect(address).unwrap());
+    }
+
+    #[test]
+    fn who_retires_does_not_wait_for_ever() {
+        let old = bound();
+        old.start().unwrap();
+        old.retire(Duration::ZERO);
+        old.stop();
+        assert!(old.sockets().is_empty());
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(super) struct Publisher {
     tallies: Tallies,
     counters: Vec<Arc<Counters>>,
     slots: SlotCache,
+    /// What was counted before.
+    before: Stats,
 }
 
 impl Publisher {
@@ -138,7 +140,7 @@ impl Publisher {
     pub(super) fn stats(&self, shared: &Shared) -> Stats {
         let mut stats = Stats {
             generation: shared.current.load().generation,
-            ..Stats::default()
+            ..self.before.clone()
         };
         for counters in &self.counters {
             let transport = counters.transport().name();
@@ -157,11 +159,16 @@ impl Publisher {
             for ((pool, name), &place) in places {
                 let count = |counters: &Arc<Counters>| counters.tallied(place as usize);
                 let key = (zone.clone(), service.clone(), pool.clone(), name.clone());
-                let sum = self.counters.iter().map(count).sum();
-                stats.answers.insert(key, sum);
+                let sum: u64 = self.counters.iter().map(count).sum();
+                *stats.answers.entry(key).or_default() += sum;
             }
         }
         stats
+    }
+
+    /// Go on from these.
+    pub(super) fn restore(&mut self, stats: Stats) {
+        self.before = stats;
     }
 
     /// The networks that were limited at `since` or later, in milliseconds since 1970, each with how

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +45,16 @@ pub struct Census {
     pub refused: u64,
     /// Closed because their time was over.
     pub timed_out: u64,
+}
+
+impl AddAssign for Census {
+    fn add_assign(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.open += other.open;
+        self.shed += other.shed;
+        self.refused += other.refused;
+        self.timed_out += other.timed_out;
+    }
 }
 
 /// Why there is no place.

@@ -1,4 +1,5 @@
-//! Batches by `recvmmsg` and `sendmmsg`: the only file with unsafe code.
+//! Batches by `recvmmsg` and `sendmmsg`: the only file with unsafe code but for
+//! `python/given.rs`.
 
 #![allow(unsafe_code)]
 
@@ -31,7 +32,7 @@ const CONTROL: usize = 40;
 /// Where its data begin: after `cmsghdr`, which is two words and two ints.
 const CONTROL_DATA: usize = 16;
 
-/// Answer on `socket` until the engine stops, and then, for a while, what has been received by then.
+/// Answer on `socket` until the engine stops or retires, and then, for a while, what has been received by then.
 pub(super) fn serve(socket: &Socket, any: bool, worker: &mut Worker) -> io::Result<()> {
     let fd = socket.as_raw_fd();
     if any {
@@ -40,7 +41,7 @@ pub(super) fn serve(socket: &Socket, any: bool, worker: &mut Worker) -> io::Resu
     let mut batch = Batch::new(any, local(socket)?);
     let mut drain = Drain::default();
     loop {
-        let stopping = worker.is_stopping();
+        let stopping = worker.is_ending();
         if stopping && drain.is_over() {
             return Ok(());
         }

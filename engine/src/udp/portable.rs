@@ -19,7 +19,7 @@ pub(super) fn serve(socket: &Socket, worker: &mut Worker) -> io::Result<()> {
     let mut out = [0; MAX_UDP_PAYLOAD as usize];
     let mut drain = Drain::default();
     loop {
-        let stopping = worker.is_stopping();
+        let stopping = worker.is_ending();
         if stopping && drain.is_over() {
             return Ok(());
         }

@@ -1,0 +1,79 @@
+//! Sockets that Python hands over by their numbers.
+
+#![allow(unsafe_code)]
+
+use std::collections::HashMap;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::rrl::Limited;
+use crate::server::Stats;
+use crate::stats::{Drop, Transport};
+use crate::tcp::Census;
+use crate::wire::Rcode;
+
+/// The files of these numbers, which are the engine's from now on.
+pub(super) fn owned(numbers: &[RawFd]) -> PyResult<Vec<OwnedFd>> {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    if sorted.len() != numbers.len() || sorted.first().is_some_and(|&number| number < 0) {
+        return Err(PyValueError::new_err(
+            "files are numbered from 0, each once",
+        ));
+    }
+    // SAFETY: the stub has the caller give up these numbers; that they are open is looked at by the
+    // calls that use them, and each is here once, so none is closed twice.
+    let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
+    Ok(sorted.into_iter().map(own).collect())
+}
+
+/// Counters of an engine before, of this version or another: what has no name here is left out.
+pub(super) fn counters(stats: &Bound<'_, PyDict>) -> PyResult<Stats> {
+    let item = |name: &str| {
+        stats
+            .get_item(name)?
+            .ok_or_else(|| PyValueError::new_err(format!("{name} is missing")))
+    };
+    let queries: HashMap<(String, String), u64> = item("queries")?.extract()?;
+    let transports = [Transport::Udp, Transport::Tcp].map(Transport::name);
+    let rcodes = Rcode::ALL.map(Rcode::name);
+    let queries = queries
+        .into_iter()
+        .filter_map(|((transport, rcode), count)| {
+            let transport = transports.into_iter().find(|name| *name == transport)?;
+            let rcode = rcodes.into_iter().find(|name| *name == rcode)?;
+            Some(((transport, rcode), count))
+        });
+    let tcp = item("tcp")?;
+    let count = |name: &str| tcp.get_item(name)?.extract::<u64>();
+    Ok(Stats {
+        generation: 0,
+        queries: queries.collect(),
+        drops: known(&item("drops")?, &Drop::ALL.map(Drop::name))?,
+        limited: known(&item("limited")?, &Limited::ALL.map(Limited::name))?,
+        answers: item("answers")?.extract()?,
+        tcp: Census {
+            accepted: count("accepted")?,
+            open: 0,
+            shed: count("shed")?,
+            refused: count("refused")?,
+            timed_out: count("timed_out")?,
+        },
+    })
+}
+
+fn known(
+    counts: &Bound<'_, PyAny>,
+    names: &[&'static str],
+) -> PyResult<HashMap<&'static str, u64>> {
+    let counts: HashMap<String, u64> = counts.extract()?;
+    let known = counts.into_iter().filter_map(|(name, count)| {
+        let name = names.iter().copied().find(|known| *known == name)?;
+        Some((name, count))
+    });
+    Ok(known.collect())
+}
