@@ -206,7 +206,7 @@ class Engine:
         """
 
     def sockets(self) -> list[int]:
-        """The sockets that are served, by the numbers of their files, for a process that takes over."""
+        """The sockets that are served, by the numbers of their files, to be handed over."""
 
     def retire(self, within: float) -> None:
         """Leave the sockets to a process that has taken them over.

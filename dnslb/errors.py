@@ -5,7 +5,9 @@
     ├── PlanError               a strategy made a plan that cannot be published
     ├── DatabaseError           a database of locations cannot be used
     ├── EngineMissingError      the native engine is not built
-    └── ListenError             an address to listen on cannot be had
+    ├── ListenError             an address to listen on cannot be had
+    ├── ReplaceError            the running server does not hand over
+    └── UserError               the user to run as cannot be had
 
 Each message says what is wrong, where, and what to do; the command line prints it as it is,
 without a traceback.
@@ -27,6 +29,8 @@ __all__ = [
     "EngineMissingError",
     "ListenError",
     "PlanError",
+    "ReplaceError",
+    "UserError",
 ]
 
 
@@ -56,3 +60,11 @@ class EngineMissingError(DnslbError):
 
 class ListenError(DnslbError):
     """An address to listen on is taken, not ours, or needs a privilege."""
+
+
+class ReplaceError(DnslbError):
+    """The server that runs does not hand its sockets over."""
+
+
+class UserError(DnslbError):
+    """The user or group that the server is to run as is unknown, or may not be changed to."""

@@ -10,44 +10,41 @@ backend that was never checked.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import os
-import resource
-import signal
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from dnslb import log as logs
 from dnslb.config.describe import counted, describe
 from dnslb.config.load import load
-from dnslb.config.model import DEFAULT_LISTEN, Listen
-from dnslb.descriptors import raise_file_limit
 from dnslb.engine import new_engine
-from dnslb.errors import ConfigError, ListenError, PlanError
+from dnslb.errors import ConfigError, PlanError
 from dnslb.events import Events
 from dnslb.garbage import settle
 from dnslb.geo.watch import Watcher
 from dnslb.health.checks.group import leaves
 from dnslb.health.monitor import Monitor
-from dnslb.health.store import Keeper
+from dnslb.health.store import Keeper, SavedBackend
 from dnslb.hooks.deliver import Hooks
+from dnslb.listening import Given, bind, bind_api
 from dnslb.priority import answering
 from dnslb.publisher import Publisher
 from dnslb.ratelimit import LimitLog
+from dnslb.reload import Reloaded, changes
 from dnslb.traffic import Traffic
 from dnslb.web.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
+    import socket
+    from collections.abc import Callable, Iterable
 
     from dnslb._engine import Stats
-    from dnslb.config.model import Backend, BackendId, Config, Tcp
+    from dnslb.config.model import Backend, BackendId, Config, Listen
     from dnslb.geo.atlas import Atlas
+    from dnslb.handover import Predecessor, Successor
+    from dnslb.health.store import Saved
 
-__all__ = ["Server", "serve"]
+__all__ = ["Server"]
 
 MAX_GRACE: Final = 30.0
 """Seconds that the first round of checks may hold back the first answer, however long its checks
@@ -59,21 +56,15 @@ PROCESS_START: Final = 5.0
 FIRST_RATE: Final = 1_000
 """Probes a second that the first round makes at least, on a machine that is busy."""
 
-RESERVED_FILES: Final = 600
-"""Files that TCP clients leave alone: the probes in flight (400), sockets, zones, logs."""
+LINGER: Final = 30.0
+"""Seconds that TCP clients are served after another process has taken over; one that has nothing to
+ask has gone by then, unless `tcp.idle_timeout` is longer."""
+
+LOOK: Final = 0.1
+"""Seconds between two looks at whether the last of them has gone."""
 
 TOLD: Final = 20
-"""Problems of a reload that are told to those who listen; the log has all."""
-
-MAX_CONNECTIONS: Final = 16_384
-"""TCP clients at a time unless the operator says otherwise."""
-
-MIN_CONNECTIONS: Final = 16
-"""TCP clients that are served however few files there are."""
-
-PER_CLIENT: Final = 256
-"""TCP connections of one client: what a busy resolver opens, and then some. It never has more than
-a quarter of all."""
+"""Problems and changes of a reload that are told to those who listen; the log has all."""
 
 log = logging.getLogger("dnslb.server")
 
@@ -97,6 +88,7 @@ class Server:
         self.publisher = Publisher(self._engine, self.monitor.standings, self.events)
         self.api: Listen | None = None  # where HTTP is served
         self._site: Site | None = None
+        self._api_socket: socket.socket | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self._keeper = Keeper(config.state, self.monitor.saved)
@@ -104,50 +96,48 @@ class Server:
         self.hooks = Hooks(self.events)
         self.databases = Watcher(lambda: self.config, self._relocate, self._reloading)
 
-    def bind(self) -> None:
-        """Take the sockets.
+    def bind(self, given: Given | None = None) -> None:
+        """Take the sockets; of those that are `given`, what is not used is closed.
 
         Raises:
             ListenError: an address cannot be had; no socket is kept.
         """
-        workers = self.config.workers or _cpus()
-        raise_file_limit()
-        wanted = self.config.listen
+        given = given or Given()
         try:
-            bound = self._bind(wanted, workers)
-        except OSError as error:
-            # a host without IPv6 need not say so to use the default
-            if wanted != DEFAULT_LISTEN or error.errno not in _NO_IPV6:
-                raise ListenError(_listen_problem(error)) from error
-            log.warning("IPv6 is not available here (%s): serving IPv4 only", error.strerror)
-            try:
-                bound = self._bind(wanted[:1], workers)
-            except OSError as second:
-                raise ListenError(_listen_problem(second)) from second
-        self.listening = bound
+            if self.config.api is not None:
+                self._api_socket = bind_api(self.config.api, given)
+            self.listening = bind(self._engine, self.config, given)
+        finally:
+            given.close()
 
-    async def start(self) -> None:
+    async def start(self, after: Predecessor | None = None) -> None:
         """Check every backend once, publish, and answer.
+
+        Where there is a server that this one comes `after`, it answers until all that is done, and
+        then leaves.
 
         Raises:
             PlanError: a strategy failed, or a plan is beyond the engine's bounds.
-            ListenError: the address of `api` cannot be had.
+            ListenError: the API cannot be served.
         """
-        with answering() if self._owns_process else nullcontext():
-            self._engine.start()
         self.hooks.configure(self.config.hooks)
-        if saved := await asyncio.to_thread(self._keeper.load):
+        if after is None:
+            self._answer()
+        saved = after.saved if after else await asyncio.to_thread(self._keeper.load)
+        if saved:
             self.monitor.restore(saved)
         backends = list(self.config.backends())
         self._watch(self.config, backends)
-        if self.config.api is not None:
+        await self._prepare_api()
+        if after is None:
             # not before: whoever asks it, asks about backends that are watched
-            self._site = Site(self.config.api, self)
-            self.api = await self._site.start()
-            scheme = "http" if self.config.api.tls is None else "https"
-            log.info("api: %s://%s", scheme, self.api)
+            await self._open_api()
         await self._first_round(backends)
         await self.publisher.replace(self.config)
+        if after is not None:
+            self._answer()
+            await self._succeed(after, saved)
+            await self._open_api()
         limits = LimitLog(self._engine.limited)
         self._tasks = [
             asyncio.create_task(self.publisher.run(), name="publish"),
@@ -158,11 +148,11 @@ class Server:
         ]
         self._settle()
 
-    async def reload(self) -> bool:
+    async def reload(self) -> Reloaded:
         """Read the configuration anew and put it in force, all of it or nothing.
 
-        Returns whether it is in force; its problems are logged. Backends whose check did not change
-        keep their verdict, and new ones are checked once before the new plans are published.
+        What came of it is logged, and returned. Backends whose check did not change keep their
+        verdict, and new ones are checked once before the new plans are published.
         """
         async with self._reloading:
             try:
@@ -172,15 +162,13 @@ class Server:
                     log.error("%s", problem)
                 count = counted(len(error.problems), "problem")
                 log.error("reload: %s, so nothing changes", count)
-                problems = [str(problem) for problem in error.problems]
-                self.events.tell("reload", ok=False, problems=problems[:TOLD])
-                return False
+                return self._reloaded(Reloaded(ok=False, problems=tuple(map(str, error.problems))))
             for warning in warnings:
                 log.warning("%s", warning)
             if _at_start(config) != _at_start(self.config):
                 log.warning(
-                    "listen, workers, api, state, health.processes and tcp, except idle_timeout, "
-                    "take effect at the next start"
+                    "listen, workers, api, state, user, group, health.processes and tcp, except "
+                    "idle_timeout, take effect at the next start, or with `serve --replace`"
                 )
             # the old configuration is in force until the new one is published, so both are watched
             both = {backend.id: backend for backend in self.config.backends()}
@@ -194,27 +182,68 @@ class Server:
                     log.exception("reload: a fault, so nothing changes")
                 else:
                     log.error("reload: %s, so nothing changes", error)
-                self.events.tell("reload", ok=False, problems=[str(error)])
-                return False
-            self.config = config
+                problem = str(error) or type(error).__name__
+                return self._reloaded(Reloaded(ok=False, problems=(problem,)))
+            old, self.config = self.config, config
             self._watch(config, config.backends())
             self.hooks.configure(config.hooks)
             if self._site is not None:
                 self._site.renew(config.api)
             self._settle()
             log.info("reloaded: %s", describe(config))
-            self.events.tell("reload", ok=True, problems=[])
-            return True
+            return self._reloaded(Reloaded(ok=True, changes=changes(old, config)))
+
+    def _reloaded(self, reloaded: Reloaded) -> Reloaded:
+        """Tell those who listen, and the log, what came of a reload."""
+        for line in reloaded.lines():
+            log.info("reload: %s", line)
+        changed = [str(change) for change in reloaded.changes[:TOLD]]
+        problems = list(reloaded.problems[:TOLD])
+        self.events.tell("reload", ok=reloaded.ok, problems=problems, changes=changed)
+        return reloaded
+
+    async def hand_over(self, successor: Successor, leaving: Callable[[], None]) -> None:
+        """Have another process answer on the sockets, and take nothing new from then on.
+
+        `leaving` is called once that is certain. TCP clients are served for a while; see `linger`.
+
+        Raises:
+            OSError: it does not come to that, and this server goes on.
+        """
+        async with self._reloading:
+            files = self._engine.sockets()
+            if self._api_socket is not None:
+                files.append(self._api_socket.fileno())
+            saved = await asyncio.to_thread(self.monitor.saved)
+            await successor.offer(files, saved)
+            leaving()
+            # queries first: each that is received from now on is the other's
+            await asyncio.to_thread(self._engine.retire, LINGER)
+            await self._end()
+            await successor.part(await asyncio.to_thread(self.monitor.saved), self.stats())
+
+    async def linger(self) -> None:
+        """Wait, after another has taken over, until the last TCP client has gone or has to."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + LINGER
+        while self.stats()["tcp"]["open"] and clock() < end:  # noqa: ASYNC110 - threads tell no event
+            await asyncio.sleep(LOOK)
 
     async def stop(self) -> None:
         """Answer what has been received, and end everything. Does nothing twice."""
+        await self._end()
+        await asyncio.to_thread(self._engine.stop)
+
+    async def _end(self) -> None:
+        """End everything but the engine."""
         started, self._tasks = self._tasks, []
         for task in started:
             task.cancel()
         await asyncio.gather(*started, return_exceptions=True)
         if self._site is not None:
             await self._site.stop()
-        await asyncio.to_thread(self._engine.stop)
+        if self._api_socket is not None:
+            self._api_socket.close()
         await self.monitor.close()
         await self.hooks.close()
         # before the first round has ended there is nothing that would be worth keeping
@@ -224,6 +253,11 @@ class Server:
     def started(self) -> bool:
         """Whether the first round of checks has ended, and answers are given."""
         return bool(self._tasks)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what survives a restart is kept, which only one server does in one folder."""
+        return self._keeper.holds
 
     def keep(self) -> None:
         """Have what survives a restart written soon."""
@@ -238,12 +272,35 @@ class Server:
         """The engine's counters."""
         return self._engine.stats()
 
-    def _bind(self, wanted: Sequence[Listen], workers: int) -> tuple[Listen, ...]:
-        addresses = [(str(item.address), item.port) for item in wanted]
-        bound = self._engine.bind(addresses, workers, _tcp_limits(self.config.tcp))
-        return tuple(
-            Listen(item.address, port) for item, (_, port) in zip(wanted, bound, strict=True)
-        )
+    def _answer(self) -> None:
+        with answering() if self._owns_process else nullcontext():
+            self._engine.start()
+
+    async def _prepare_api(self) -> None:
+        """Find what is wrong with the API before anybody depends on it."""
+        if self.config.api is not None:
+            self._site = Site(self.config.api, self)
+            await self._site.prepare()
+
+    async def _open_api(self) -> None:
+        if self._site is not None and self._api_socket is not None:
+            self.api = await self._site.start(self._api_socket)
+            tls = self.config.api is not None and self.config.api.tls is not None
+            log.info("api: %s://%s", "https" if tls else "http", self.api)
+
+    async def _succeed(self, predecessor: Predecessor, known: Saved | None) -> None:
+        """Have `predecessor` leave, and take in what has happened there since `known`."""
+        parting = await predecessor.leave()
+        if parting.stats is not None:
+            self._engine.restore(parting.stats)
+        before = known.backends if known else {}
+        for name, one in parting.saved.backends.items() if parting.saved else ():
+            wish = one.state, one.state_reason, one.until
+            old = before.get(name, SavedBackend())
+            if wish != (old.state, old.state_reason, old.until):
+                with suppress(KeyError):  # it is in the old configuration only
+                    self.monitor.set_state(name, *wish)
+        await asyncio.to_thread(self._keeper.load)  # the folder is this server's from now on
 
     def _watch(self, config: Config, backends: Iterable[Backend]) -> None:
         """Watch `backends`, judged as `config` says."""
@@ -280,93 +337,6 @@ def _ttls(config: Config) -> dict[BackendId, float]:
     return ttls
 
 
-async def serve(path: Path, ready: Callable[[str], None]) -> None:
-    """Run the configuration at `path` until SIGTERM or SIGINT; SIGHUP reloads it.
-
-    `ready` is called with one line once the server answers.
-
-    Raises:
-        ConfigError: the configuration has problems.
-        DnslbError: as `Server` says.
-    """
-    config, warnings = load(path)
-    logs.configure(config.log_level, config.log_format)
-    for warning in warnings:
-        log.warning("%s", warning)
-    server = Server(config, owns_process=True)
-    server.bind()
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    reloads: set[asyncio.Task[None]] = set()
-
-    async def reload() -> None:
-        if await server.reload():
-            logs.configure(server.config.log_level, server.config.log_format)
-
-    def on_hangup() -> None:
-        task = loop.create_task(reload(), name="reload")
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    early = asyncio.Event()  # a reload asked for before there is anything to reload
-    loop.add_signal_handler(signal.SIGHUP, early.set)
-    starting = asyncio.create_task(server.start(), name="start")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    try:
-        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if not stop.is_set():
-            await starting
-            loop.add_signal_handler(signal.SIGHUP, on_hangup)
-            ready(f"ready: {', '.join(map(str, server.listening))}: {describe(config)}")
-            if early.is_set():
-                on_hangup()
-            await stopping
-        log.info("stopping")
-    finally:
-        for task in (starting, stopping, *reloads):
-            task.cancel()
-        await asyncio.gather(starting, stopping, *reloads, return_exceptions=True)
-        await server.stop()
-
-
-_NO_IPV6: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
-
-
-def _cpus() -> int:
-    """The CPUs that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@dataclass(frozen=True, slots=True)
-class TcpLimits:
-    """What `Engine.bind` reads."""
-
-    connections: int
-    per_client: int
-    query_timeout: float
-
-
-def _tcp_limits(tcp: Tcp) -> TcpLimits:
-    """What TCP clients may take, so that checks and files keep their share."""
-    wanted = tcp.connections or MAX_CONNECTIONS
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    left = wanted if limit == resource.RLIM_INFINITY else limit - RESERVED_FILES
-    connections = min(wanted, max(left, MIN_CONNECTIONS))
-    if connections < wanted:
-        log.warning(
-            "only %d files may be open, so %s served at a time; "
-            "raise the limit (systemd: LimitNOFILE=)",
-            limit,
-            f"{connections:,} TCP clients are",
-        )
-    per_client = tcp.per_client or max(1, min(PER_CLIENT, connections // 4))
-    return TcpLimits(connections, per_client, tcp.query_timeout)
-
-
 def _at_start(config: Config) -> tuple[object, ...]:
     """What is read when the server starts, and only then."""
     return (
@@ -374,28 +344,8 @@ def _at_start(config: Config) -> tuple[object, ...]:
         config.workers,
         config.api and (config.api.listen, config.api.tls is None),
         config.state,
+        config.user,
+        config.group,
         config.health.processes,
         replace(config.tcp, idle_timeout=0.0),
     )
-
-
-def _listen_problem(error: OSError) -> str:
-    where = f"cannot listen on {error.filename}"
-    port = str(error.filename).rpartition(":")[2]
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"{where}: another program has this port; see which with "
-            f"`ss -lnptu 'sport = :{port}'`, or choose another address or port under `listen`"
-        )
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return (
-            f"{where}: ports below 1024 need a privilege; run as root, give the capability "
-            "CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), "
-            "or choose a higher port under `listen`"
-        )
-    if error.errno in _NO_IPV6:
-        return (
-            f"{where}: this machine has no such address; see those it has with `ip address`, "
-            "and correct `listen`"
-        )
-    return f"{where}: {error.strerror}"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 import uvloop
 
-from dnslb import log, server
+from dnslb import log
 from dnslb.cli.arguments import CONFIG, DEFAULT_CONFIG
+from dnslb.serve import serve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,14 +20,18 @@ __all__ = ["command"]
 
 @click.command("serve", short_help="Run the server.")
 @click.argument("config", type=CONFIG, default=DEFAULT_CONFIG, metavar="[CONFIG]")
-def command(config: Path) -> None:
+@click.option(
+    "--replace", is_flag=True, help="Take over from the server that runs, without losing a query."
+)
+def command(config: Path, *, replace: bool) -> None:
     """Run the server that CONFIG (default dnslb.yaml) describes.
 
     Prints one `ready` line when it answers. SIGHUP reloads the configuration, all of it or nothing;
-    SIGTERM answers what has been received and stops.
+    SIGUSR2 replaces the process by a new one, of the program as it is then; SIGTERM answers what
+    has been received and stops.
     """
     log.configure()
-    uvloop.run(server.serve(config, _say))
+    uvloop.run(serve(config, _say, replace=replace))
 
 
 def _say(line: str) -> None:

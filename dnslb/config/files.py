@@ -23,6 +23,7 @@ _REASONS: Final = {
 
 def read_text(file: Path, report: Report, *, missing: str | None = None) -> str | None:
     """The UTF-8 text in `file`; None when its problem is told, `missing` if it is not there."""
+    report.read.add(file)
     try:
         content = file.read_bytes()
     except OSError as error:

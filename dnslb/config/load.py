@@ -72,10 +72,14 @@ def examine(path: Path) -> Examined:
         settings=server.settings,
         tcp=server.tcp,
         api=server.api,
+        user=server.user,
+        group=server.group,
+        reload=server.reload,
         health=server.health,
         hooks=server.hooks,
         geo=server.geo,
         atlas=server.atlas or EMPTY,
+        files=tuple(sorted(report.read)),
     )
     unsound = tuple(_unsound(config))
     return Examined(None if unsound else config, unsound, warnings)
@@ -127,11 +131,13 @@ def _zones(path: Path, server: ServerRead, told: frozenset[str], report: Report)
         if read is not None:
             found[origin] = read
             included.update(real(part) for part in read.included)
+            report.read.update(read.included)
     # a plain file may be a part of one that comes after it
     found = {origin: read for origin, read in found.items() if real(read.file) not in included}
     _check_nested(found)
     check_needs((need for read in found.values() for need in read.needs), told)
     for file, part in parts.items():
+        report.read.update(part.read)
         if real(file) not in included:
             report.problems.update(part.problems)
             report.warnings.update(part.warnings)
@@ -143,6 +149,7 @@ def _files(folder: Path, server: ServerRead) -> Iterator[Path]:
     """The zone files that the server's `zones` name."""
     for text, spot in server.zones:
         path = folder / text
+        spot.report.read.add(path)
         if is_folder(path):
             yield from _in_folder(path, text, spot)
         elif path.suffix not in YAML | MASTER:

@@ -506,10 +506,14 @@ class Config:
     settings: Settings = Settings()
     tcp: Tcp = Tcp()
     api: Api | None = None  # None: nothing listens
+    user: str | None = None  # to run as once ports are taken; None: as started
+    group: str | None = None  # None: the user's
+    reload: Literal["when-told", "on-change"] = "when-told"
     health: Health = Health()
     hooks: tuple[Hook, ...] = ()
     geo: Geo = Geo()
     atlas: Atlas = EMPTY  # the databases of `geo`, read
+    files: tuple[Path, ...] = ()  # what was read of it, folders among them
 
     def pools(self) -> Iterator[Pool]:
         """Every pool of every zone."""

@@ -40,6 +40,7 @@ class Report:
 
     problems: dict[Problem, None] = field(default_factory=dict)
     warnings: dict[Problem, None] = field(default_factory=dict)
+    read: set[Path] = field(default_factory=set)  # files and folders, whether they can be or not
 
     def problem(
         self, path: Path, message: str, line: int = 1, column: int = 1, key: str = ""

@@ -93,6 +93,13 @@ class ServerShape(SettingsShape):
         description="Folder of what survives a restart: verdicts, what the operator set; "
         "default .dnslb.",
     )
+    user: Text | None = Field(
+        default=None, description="Whom to run as once ports are taken; needs a start as root."
+    )
+    group: Text | None = Field(default=None, description="Default the user's own.")
+    reload: Annotated[str, one_of("when-told", "on-change")] | None = Field(
+        default=None, description="on-change: also when a file changes; default when-told."
+    )
     health: HealthShape | None = Field(default=None, description="How checks are run.")
     hooks: list[Annotated[HookShape, kept]] | None = Field(
         default=None, description="Who is told what happens: URLs and programs."
@@ -110,6 +117,9 @@ class ServerRead:
     state: str = ".dnslb"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
+    user: str | None = None
+    group: str | None = None
+    reload: Literal["when-told", "on-change"] = "when-told"
     zones: list[tuple[str, Spot]] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
     tcp: Tcp = field(default_factory=Tcp)
@@ -154,6 +164,8 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
     result.health = read_health(shape.health, shaped, spot.at("health"))
     result.hooks = read_hooks(shape.hooks, spot.at("hooks"))
     result.state = shape.state or result.state
+    result.user, result.group = shape.user, shape.group
+    result.reload = cast("Literal['when-told']", shape.reload or result.reload)
     result.settings = read_settings(shape, spot)
     if shape.tcp:
         result.tcp = read_tcp(shape.tcp, spot.at("tcp"))

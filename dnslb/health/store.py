@@ -37,7 +37,16 @@ if TYPE_CHECKING:
     from dnslb.health.scheduler import ProbeKey
     from dnslb.health.standing import Standing
 
-__all__ = ["LASTS", "Keeper", "Saved", "SavedBackend", "SavedProbe", "fingerprint"]
+__all__ = [
+    "LASTS",
+    "Keeper",
+    "Saved",
+    "SavedBackend",
+    "SavedProbe",
+    "fingerprint",
+    "pack",
+    "unpack",
+]
 
 VERSION: Final = 1
 
@@ -219,11 +228,15 @@ class Keeper:
                 bad.name,
             )
             return None
-        backends = {BackendId(*name): one for name, one in read.backends}
-        self._known = Saved(read.at, read.probes, backends, read.ended)
+        self._known = _saved(read)
         if read.ended:
             self._wake.set()  # from the first result on, that is no longer true
         return self._known
+
+    @property
+    def holds(self) -> bool:
+        """Whether the folder is this server's."""
+        return self._lock is not None
 
     def changed(self) -> None:
         """Have the state written soon."""
@@ -305,13 +318,7 @@ class Keeper:
 
     def _write(self, saved: Saved) -> bool:
         """Replace the file; returns whether it could be."""
-        content = _File(
-            VERSION,
-            saved.at,
-            saved.probes,
-            [((*name,), one) for name, one in saved.backends.items()],
-            saved.ended,
-        )
+        content = _content(saved)
         temporary = self._file.with_suffix(".json.new")
         try:
             with os.fdopen(
@@ -334,6 +341,33 @@ class Keeper:
             log.info("state: %s is written again", self._file)
         self._failing = False
         return True
+
+
+def pack(saved: Saved) -> str:
+    """`saved` as the file has it."""
+    return _ADAPTER.dump_json(_content(saved)).decode()
+
+
+def unpack(text: str | None) -> Saved | None:
+    """What `pack` has packed, in this version or another; None when it cannot be used."""
+    if text is None:
+        return None
+    try:
+        return _saved(_read(text.encode()))
+    except ValueError as error:
+        log.warning("no state of this version (%s); going on without it", _reason(error))
+        return None
+
+
+def _content(saved: Saved) -> _File:
+    backends: list[tuple[tuple[str, str, str], SavedBackend]]
+    backends = [((*name,), one) for name, one in saved.backends.items()]
+    return _File(VERSION, saved.at, saved.probes, backends, saved.ended)
+
+
+def _saved(read: _File) -> Saved:
+    backends = {BackendId(*name): one for name, one in read.backends}
+    return Saved(read.at, read.probes, backends, read.ended)
 
 
 def _sync(folder: Path) -> None:

@@ -27,6 +27,7 @@ from dnslb.web.route import MAX_BODY, PREFIX, Parameters, Route
 from dnslb.web.routes import backends, events, explain, pools, reload, services, status, zones
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable
 
     from aiohttp.typedefs import Handler, Middleware
@@ -104,11 +105,11 @@ class Site:
         self._patience: Patience | None = None
         self._looking: asyncio.Task[None] | None = None
 
-    async def start(self) -> Listen:
-        """Serve; returns the address that was taken.
+    async def prepare(self) -> None:
+        """Make ready what `start` serves.
 
         Raises:
-            ListenError: the address cannot be had, or the certificate cannot be used.
+            ListenError: the certificate cannot be used.
         """
         if self._api.tls is not None:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -132,17 +133,17 @@ class Site:
             shutdown_timeout=PARTING,
         )
         await self._runner.setup()
-        listen = self._api.listen
-        site = web.TCPSite(self._runner, str(listen.address), listen.port, ssl_context=self._tls)
-        try:
-            await site.start()
-        except OSError as error:
-            await self.stop()
-            raise ListenError(_problem(listen, error)) from error
+
+    async def start(self, sock: socket.socket) -> Listen:
+        """Serve on `sock`, which listens; returns its address."""
+        if self._runner is None:
+            raise RuntimeError("it is not prepared")
+        # a copy, since the site closes its own: who takes over goes on with it
+        await web.SockSite(self._runner, sock.dup(), ssl_context=self._tls).start()
         if self._runner.server is not None:
             self._patience = Patience(self._runner.server)
             self._looking = asyncio.create_task(self._patience.run(), name="api")
-        return Listen(listen.address, self._runner.addresses[0][1])
+        return Listen(self._api.listen.address, sock.getsockname()[1])
 
     def renew(self, api: Api | None) -> None:
         """Go on with the tokens, hosts and certificate of a new configuration."""
@@ -214,15 +215,3 @@ def _load(context: ssl.SSLContext, tls: ApiTls) -> None:
 def _tls_problem(tls: ApiTls, error: OSError) -> str:
     files = f"{tls.certificate}" + (f" with the key {tls.key}" if tls.key else "")
     return f"api.tls: {files} cannot be used: {error.strerror or error}"
-
-
-def _problem(listen: Listen, error: OSError) -> str:
-    where = f"cannot listen on {listen} for the API"
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"{where}: another program has this port, perhaps another dnslb; see which with "
-            f"`ss -lntp 'sport = :{listen.port}'`, or choose another under `api.listen`"
-        )
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{where}: this machine has no such address; correct `api.listen`"
-    return f"{where}: {os.strerror(error.errno or errno.EIO).lower()}; see `api.listen`"
