@@ -27,6 +27,9 @@ MOST_WORDS: Final = 60
 MOST_LOGGED: Final = 20
 """Lines of changes in the log; how many more there are is said."""
 
+SECRET: Final = ("secret", "token")
+"""Words in the keys of settings whose values are nobody's business."""
+
 Kind = Literal["zone", "service", "pool", "backend", "check", "setting"]
 Happened = Literal["added", "removed", "changed"]
 
@@ -104,7 +107,12 @@ def _setting(key: str, old: object, new: object) -> Iterator[Change]:
         for one in fields(old):
             yield from _setting(f"{key}.{one.name}", getattr(old, one.name), getattr(new, one.name))
     else:
-        yield Change("setting", "changed", key, _from_to(old, new, secret="secret" in key))
+        yield Change(
+            "setting",
+            "changed",
+            key,
+            _from_to(old, new, secret=any(word in key for word in SECRET)),
+        )
 
 
 def _zones(old: Mapping[str, Zone], new: Mapping[str, Zone]) -> Iterator[Change]:
@@ -113,7 +121,7 @@ def _zones(old: Mapping[str, Zone], new: Mapping[str, Zone]) -> Iterator[Change]
         if before is None or after is None:
             yield Change("zone", "added" if after else "removed", origin)
             continue
-        if before.rrsets.digest() != after.rrsets.digest():
+        if before.written != after.written:
             yield Change("zone", "changed", origin, "static records")
         yield from _each("service", origin, before.services, after.services, _service)
         yield from _each("pool", origin, before.pools, after.pools, _pool)

@@ -336,6 +336,7 @@ class Zone:
     rrsets: Records
     services: Mapping[str, Service]  # by owner name relative to the origin, `@` for the apex
     pools: Mapping[str, Pool]
+    written: int = 0  # differs when the static records do, but for a serial that follows from all
 
 
 class Listen(NamedTuple):

@@ -115,11 +115,13 @@ class _YamlZone:
         by_owner = {draft.owner: (draft.spot, services.get(draft.name)) for draft in drafts}
         check_services(content, by_owner)
         services = hosts.told(services)
-        serial = serial_of(content.records.digest(), services.values())
+        digest = content.records.digest()
+        serial = serial_of(digest, services.values())
         primary = nameservers[0].rdata if nameservers else self._origin
         spot = self._spot.at("soa")
         content.add(make_soa(self._shape.soa, spot, self._origin, primary, self._ttl, serial))
-        zone = Zone(self._name, content.records, services, pools)
+        written = hash((digest, repr(self._shape.soa)))
+        zone = Zone(self._name, content.records, services, pools, written)
         return ZoneRead(self._spot.file, self._origin, zone, content, content.files, needs)
 
     def _services(
@@ -185,5 +187,5 @@ def read_zone_file(file: Path, origin: bytes, report: Report) -> ZoneRead:
         content.whole.problem("needs an SOA record")
     if readable and not records.places(origin, NS):
         content.whole.problem("needs NS records at its origin")
-    zone = Zone(to_text(origin), records, {}, {})
+    zone = Zone(to_text(origin), records, {}, {}, records.digest())
     return ZoneRead(file, origin, zone, content, content.files[1:])
