@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from dnslb import log as logs
 from dnslb.config.describe import describe
 from dnslb.config.load import load
-from dnslb.config.watch import changed
+from dnslb.config.watch import Changes
 from dnslb.handover import Offer, Predecessor
 from dnslb.listening import given_by_system
 from dnslb.ready import Manager
@@ -146,8 +146,9 @@ class _Process:
 
     async def _watch(self) -> None:
         """Reload when files change, while the configuration says so."""
+        changes = Changes(lambda: self._server.config)
         while True:
-            await changed(lambda: self._server.config)
+            await changes.next()
             log.info("the configuration has changed")
             await self._reload()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
+from dnslb.config.watch import signature
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,7 +25,7 @@ _REASONS: Final = {
 
 def read_text(file: Path, report: Report, *, missing: str | None = None) -> str | None:
     """The UTF-8 text in `file`; None when its problem is told, `missing` if it is not there."""
-    report.read.add(file)
+    report.read[file] = signature(file)
     try:
         content = file.read_bytes()
     except OSError as error:

@@ -11,6 +11,7 @@ from dnslb.config.model import Config
 from dnslb.config.problem import Problem, Report, shown
 from dnslb.config.serverfile import read_server_file
 from dnslb.config.steering import check_needs, told_by
+from dnslb.config.watch import signature
 from dnslb.config.zonefile import ZoneRead, origin_of, read_yaml_zone, read_zone_file
 from dnslb.errors import ConfigError, PlanError
 from dnslb.geo.atlas import EMPTY
@@ -79,7 +80,7 @@ def examine(path: Path) -> Examined:
         hooks=server.hooks,
         geo=server.geo,
         atlas=server.atlas or EMPTY,
-        files=tuple(sorted(report.read)),
+        files=report.read,
     )
     unsound = tuple(_unsound(config))
     return Examined(None if unsound else config, unsound, warnings)
@@ -131,7 +132,7 @@ def _zones(path: Path, server: ServerRead, told: frozenset[str], report: Report)
         if read is not None:
             found[origin] = read
             included.update(real(part) for part in read.included)
-            report.read.update(read.included)
+            report.read.update((part, signature(part)) for part in read.included)
     # a plain file may be a part of one that comes after it
     found = {origin: read for origin, read in found.items() if real(read.file) not in included}
     _check_nested(found)
@@ -149,7 +150,7 @@ def _files(folder: Path, server: ServerRead) -> Iterator[Path]:
     """The zone files that the server's `zones` name."""
     for text, spot in server.zones:
         path = folder / text
-        spot.report.read.add(path)
+        spot.report.read[path] = signature(path)
         if is_folder(path):
             yield from _in_folder(path, text, spot)
         elif path.suffix not in YAML | MASTER:

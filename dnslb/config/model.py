@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dnslb._engine import Records
+    from dnslb.config.problem import Signature
     from dnslb.geo.atlas import Atlas
     from dnslb.health.checks.base import Check
     from dnslb.health.checks.group import Group
@@ -514,7 +515,7 @@ class Config:
     hooks: tuple[Hook, ...] = ()
     geo: Geo = Geo()
     atlas: Atlas = EMPTY  # the databases of `geo`, read
-    files: tuple[Path, ...] = ()  # what was read of it, folders among them
+    files: Mapping[Path, Signature] = field(default_factory=dict, compare=False, repr=False)
 
     def pools(self) -> Iterator[Pool]:
         """Every pool of every zone."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Problem", "Report", "shown"]
+__all__ = ["Problem", "Report", "Signature", "shown"]
+
+Signature = tuple[int, ...] | None
+"""What tells one content of a file from another; None: it cannot be looked at."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,7 +43,7 @@ class Report:
 
     problems: dict[Problem, None] = field(default_factory=dict)
     warnings: dict[Problem, None] = field(default_factory=dict)
-    read: set[Path] = field(default_factory=set)  # files and folders, whether they can be or not
+    read: dict[Path, Signature] = field(default_factory=dict)  # files and folders, as they were
 
     def problem(
         self, path: Path, message: str, line: int = 1, column: int = 1, key: str = ""

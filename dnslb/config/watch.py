@@ -10,58 +10,58 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from dnslb.config.model import Config
+    from dnslb.config.problem import Signature
 
-__all__ = ["changed", "signatures"]
+__all__ = ["Changes", "signature"]
 
 INTERVAL: Final = 1.0
 """Seconds between two looks."""
 
-Signature = tuple[int, ...] | None
-"""What tells one content from another, as far as the system knows without reading it."""
+SUFFIXES: Final = {".yaml", ".yml", ".zone"}
+"""Of what in a folder of zones matters."""
 
 
-async def changed(config: Callable[[], Config]) -> None:
-    """Wait until files have changed since this call, while `config` wants to hear of it.
+class Changes:
+    """Tells when files are others than those that the configuration in force was read from."""
 
-    Those of a configuration that is put in force meanwhile count as they are at that time.
-    """
-    current = None
-    known: dict[Path, Signature] = {}
-    before: dict[Path, Signature] | None = None
-    while True:
-        now = config()
-        if now is not current:
-            current, before = now, None
-            known = await asyncio.to_thread(signatures, now.files)
-        await asyncio.sleep(INTERVAL)
-        if config() is not current or now.reload != "on-change":
-            continue
-        found = await asyncio.to_thread(signatures, now.files)
-        if found != known and found == before:
-            return
-        before = found
+    def __init__(self, config: Callable[[], Config]) -> None:
+        """`config` tells the configuration in force, and with it whether anybody wants to know."""
+        self._config = config
+        self._of: Config | None = None
+        self._known: Mapping[Path, Signature] = {}
 
-
-def signatures(files: Iterable[Path]) -> dict[Path, Signature]:
-    """The signature of each of `files`, and of what is in those that are folders."""
-    found: dict[Path, Signature] = {}
-    for file in files:
-        found[file] = _signature(file)
-        try:
-            inside = [*file.iterdir()]
-        except OSError:
-            continue
-        found.update((path, _signature(path)) for path in inside)
-    return found
+    async def next(self) -> None:
+        """Wait for a change that was not told yet."""
+        before = None
+        while True:
+            await asyncio.sleep(INTERVAL)
+            config = self._config()
+            if config is not self._of:
+                self._of, self._known, before = config, config.files, None
+            if config.reload != "on-change":
+                continue
+            found = await asyncio.to_thread(_signatures, self._known)
+            if found != self._known and found == before:
+                self._known = found
+                return
+            before = found
 
 
-def _signature(file: Path) -> Signature:
+def _signatures(files: Mapping[Path, Signature]) -> dict[Path, Signature]:
+    return {file: signature(file) for file in files}
+
+
+def signature(path: Path) -> Signature:
+    """What tells one content from another without reading it: of a folder, its zones' names."""
     try:
-        status = file.stat()
+        status = path.stat()
+        if path.is_dir():
+            names = sorted(file.name for file in path.iterdir() if file.suffix in SUFFIXES)
+            return (status.st_ino, *(hash(name) for name in names))
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
