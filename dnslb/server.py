@@ -182,8 +182,8 @@ class Server:
                     log.exception("reload: a fault, so nothing changes")
                 else:
                     log.error("reload: %s, so nothing changes", error)
-                problem = str(error) or type(error).__name__
-                return self._reloaded(Reloaded(ok=False, problems=(problem,)))
+                fault = str(error) or type(error).__name__
+                return self._reloaded(Reloaded(ok=False, problems=(fault,)))
             old, self.config = self.config, config
             self._watch(config, config.backends())
             self.hooks.configure(config.hooks)
