@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 __all__ = ["ApiError", "errors_as_json"]
 
@@ -19,18 +19,27 @@ class ApiError(Exception):
     """A request that is refused."""
 
     def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        problems: Sequence[str] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers or {}
+        self.problems = problems  # one by one, where there are several
 
     def response(self) -> web.Response:
         """`{"error": {"code": ..., "message": ...}}`."""
         headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else self.headers
-        body = {"error": {"code": self.code, "message": self.message}}
+        error: dict[str, object] = {"code": self.code, "message": self.message}
+        if self.problems:
+            error["problems"] = list(self.problems)
+        body = {"error": error}
         return web.json_response(body, status=self.status, headers=headers)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from dnslb import __version__
 from dnslb.config.model import Role
@@ -44,6 +44,7 @@ class ErrorBody(TypedDict):
 
     code: str
     message: str
+    problems: NotRequired[list[str]]  # of a configuration
 
 
 class ErrorView(TypedDict):

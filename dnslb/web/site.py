@@ -6,9 +6,7 @@ connection ─▶ patience ─▶ rate ─▶ who is it? ─▶ route: role, que
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import os
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 

@@ -108,7 +108,7 @@ def test_a_backend_taken_as_down(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("ns1.example.com",), "unknown service "ns1.example.com""),
+        (("ns1.example.com",), 'unknown service "ns1.example.com"'),
         (("www.example.com", "AAAA"), "has nothing for this type"),
         (("www.example.com", "--client", "x"), "'x' is no address and no network"),
     ],

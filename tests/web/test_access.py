@@ -34,13 +34,13 @@ def test_roles(tmp_path, caplog):
         assert status == 403
         status, shown = await call(session, *drain, headers=bearer(RUN))
         assert (status, shown["state"]) == (200, "drain")
-        assert (await call(session, "POST", "reload", headers=bearer(RUN)))[1] == {"ok": True}
+        assert (await call(session, "POST", "reload", headers=bearer(RUN)))[1]["ok"] is True
 
     with caplog.at_level(logging.INFO, "dnslb.audit"):
         played(tmp_path, scenario, token=TOKENS)
     assert [one.message for one in caplog.records if one.name == "dnslb.audit"] == [
         "PUT /api/v1/backends/plain/c/state by deploy at 127.0.0.1: state auto -> drain: ''",
-        "POST /api/v1/reload by deploy at 127.0.0.1: reloaded",
+        "POST /api/v1/reload by deploy at 127.0.0.1: 0 changes",
     ]
 
 

@@ -111,13 +111,23 @@ def test_backends_page_by_page(tmp_path):
     played(tmp_path, scenario)
 
 
-def test_a_reload_with_problems_changes_nothing(tmp_path):
+def test_a_reload_tells_what_changed_or_why_nothing_does(tmp_path):
     async def run():
         async with serving(tmp_path) as (session, _):
-            assert await call(session, "POST", "reload") == (200, {"ok": True})
-            (tmp_path / "zones" / "example.com.yaml").write_text("services: {www: {pool: none}}\n")
+            file = tmp_path / "zones" / "example.com.yaml"
+            assert await call(session, "POST", "reload") == (200, {"ok": True, "changes": []})
+            file.write_text(file.read_text().replace("when_down: nodata", "ttl: 5"))
+            status, shown = await call(session, "POST", "reload")
+            assert (status, shown["ok"]) == (200, True)
+            (change,) = shown["changes"]
+            assert (change["kind"], change["happened"]) == ("service", "changed")
+            assert "www" in change["name"]
+            assert "ttl 30" in change["detail"]
+            file.write_text("services: {www: {pool: none}}\n")
             status, shown = await call(session, "POST", "reload")
             assert (status, shown["error"]["code"]) == (422, "config")
-            assert (await call(session, "GET", "services/www"))[0] == 200
+            assert any('unknown pool "none"' in one for one in shown["error"]["problems"])
+            _, shown = await call(session, "GET", "services/www")
+            assert shown["ttl"] == 5
 
     asyncio.run(run())

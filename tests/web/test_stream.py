@@ -54,8 +54,8 @@ def test_everything_that_changes_is_told(tmp_path):
                 ("frozen", {**where, "most": 1}),
                 ("thawed", {**where, "down": ["b"]}),
                 ("verdict", {**where, "backend": "b", "down": ["ipv4", "ipv6"], "reason": told[4][2]["reason"]}),
-                ("reload", {"ok": False, "problems": told[-2][2]["problems"]}),
-                ("reload", {"ok": True, "problems": []}),
+                ("reload", {"ok": False, "problems": told[-2][2]["problems"], "changes": []}),
+                ("reload", {"ok": True, "problems": [], "changes": []}),
             ]  # fmt: skip
             assert "it says down: off" in told[1][2]["reason"]
             assert "services" in told[-2][2]["problems"][1]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
+from dnslb.config.suggest import counted
 from dnslb.web.audit import audit
 from dnslb.web.errors import ApiError
 from dnslb.web.route import Error, Route
@@ -16,19 +17,42 @@ if TYPE_CHECKING:
 __all__ = ["ROUTES"]
 
 
+class ChangeView(TypedDict):
+    """One difference between what was in force and what is."""
+
+    kind: str  # zone, service, pool, backend, check or setting
+    happened: str  # added, removed or changed
+    name: str
+    detail: str
+
+
 class ReloadView(TypedDict):
     """What a reload has brought."""
 
     ok: bool
+    changes: list[ChangeView]
 
 
 async def post_reload(call: Call) -> ReloadView:
     """Put the configuration in force as it is now, all of it or nothing."""
-    ok = await call.server.reload()
-    audit(call, "reloaded" if ok else "nothing changes")
-    if not ok:
-        raise ApiError(422, "config", "the configuration has problems, so nothing changes")
-    return {"ok": True}
+    done = await call.server.reload()
+    audit(call, counted(len(done.changes), "change") if done.ok else "nothing changes")
+    if not done.ok:
+        count = counted(len(done.problems), "problem")
+        message = f"the configuration has {count}, so nothing changes"
+        raise ApiError(422, "config", message, problems=done.problems)
+    return {
+        "ok": True,
+        "changes": [
+            {
+                "kind": change.kind,
+                "happened": change.happened,
+                "name": change.name,
+                "detail": change.detail,
+            }
+            for change in done.changes
+        ],
+    }
 
 
 ROUTES = (
