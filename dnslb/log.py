@@ -24,7 +24,7 @@ __all__ = ["Repeats", "configure", "summarize"]
 WINDOW: Final = 10.0
 """Seconds within which messages count as repeated."""
 
-SAME: Final = 5
+SAME: Final = 20
 """How often the same text is logged within that time."""
 
 ALIKE: Final = 500

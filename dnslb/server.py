@@ -190,13 +190,14 @@ class Server:
             if self._site is not None:
                 self._site.renew(config.api)
             self._settle()
-            log.info("reloaded: %s", describe(config))
             return self._reloaded(Reloaded(ok=True, changes=changes(old, config)))
 
     def _reloaded(self, reloaded: Reloaded) -> Reloaded:
         """Tell those who listen, and the log, what came of a reload."""
         for line in reloaded.lines():
             log.info("reload: %s", line)
+        if reloaded:
+            log.info("reloaded: %s", describe(self.config))
         changed = [str(change) for change in reloaded.changes[:TOLD]]
         problems = list(reloaded.problems[:TOLD])
         self.events.tell("reload", ok=reloaded.ok, problems=problems, changes=changed)
