@@ -47,6 +47,7 @@ bench: $(BUILT) ## CPU per answered query, beside other servers in the same run
 	$(BIN)/python bench/tcp.py
 	$(BIN)/python bench/control.py
 	$(BIN)/python bench/death.py
+	$(BIN)/python bench/replace.py
 	$(BIN)/python bench/abuse.py
 	cd engine && cargo run --quiet --locked --release --example cost
 	$(BIN)/python bench/load.py

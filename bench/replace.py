@@ -23,7 +23,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from measure import BenchError, free_port, unfit
+from measure import BenchError, free_port
+from run import unfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,7 @@ class Daemon:
 
 
 class Load:
-    """`dnsperf` at a constant rate, for at most so many seconds."""
+    """`dnsperf` at a constant rate, for so many seconds."""
 
     def __init__(self, folder: Path, port: int, rate: int, seconds: int) -> None:
         queries = folder / "queries"
@@ -88,9 +89,14 @@ class Load:
         time.sleep(1)  # it asks from here on
 
     def end(self) -> str:
-        """Stop it, and say what it met; raises BenchError if anything was lost or wrong."""
-        self._process.send_signal(signal.SIGINT)
-        text, _ = self._process.communicate(timeout=PATIENCE)
+        """Wait until it has ended, and say what it met.
+
+        Raises:
+            BenchError: anything was lost or wrong, or the scene took longer than the load.
+        """
+        if self._process.poll() is not None:
+            raise BenchError("the load has ended before the scene; the machine is too busy")
+        text, _ = self._process.communicate(timeout=10 * PATIENCE)
 
         def found(pattern: str) -> str:
             match = re.search(pattern, text)
@@ -98,7 +104,6 @@ class Load:
                 raise BenchError(f"dnsperf says nothing that is understood:\n{text}")
             return match[1]
 
-        # dnsperf does not wait for the queries in flight when it is stopped: they are told apart
         sent, answered = found(r"Queries sent:\s+(\d+)"), found(r"Queries completed:\s+(\d+)")
         lost, codes = found(r"Queries lost:\s+(\d+)"), found(r"Response codes:\s+(.*)")
         rate, most = found(r"Queries per second:\s+([\d.]+)"), found(r"max ([\d.]+)\)")
@@ -155,7 +160,7 @@ def reloads(rate: int, times: int) -> str:
         daemon = Daemon("-m", "dnslb", "serve", str(configured(folder, port)))
         stack.callback(daemon.end)
         daemon.wait_for("ready: ")
-        load = Load(folder, port, rate, 600)
+        load = Load(folder, port, rate, 10 + times)
         for number in range(1, times + 1):
             write(folder, number + 1)
             daemon.process.send_signal(signal.SIGHUP)
@@ -171,7 +176,7 @@ def replaced(rate: int, times: int) -> str:
         daemon = Daemon(*command)
         stack.callback(daemon.end)
         daemon.wait_for("ready: ")
-        load = Load(folder, port, rate, 600)
+        load = Load(folder, port, rate, 10 + 4 * times)
         for _ in range(times):
             old, daemon = daemon, Daemon(*command, "--replace")
             stack.callback(daemon.end)
@@ -188,7 +193,7 @@ def blocked(rate: int, seconds: float) -> str:
         daemon = Daemon(str(STALL), str(configured(folder, port)), str(seconds))
         stack.callback(daemon.process.kill)
         daemon.wait_for("ready: ")
-        load = Load(folder, port, rate, 600)
+        load = Load(folder, port, rate, 10 + round(seconds))
         daemon.wait_for("blocked")
         daemon.wait_for("all threads of Python have ended")
         time.sleep(1)
