@@ -21,6 +21,7 @@ from dnslb.web.errors import errors_as_json
 from dnslb.web.metrics import exposition
 from dnslb.web.names import Names
 from dnslb.web.openapi import document
+from dnslb.web.pages import add_pages
 from dnslb.web.route import MAX_BODY, PREFIX, Parameters, Route
 from dnslb.web.routes import backends, events, explain, pools, reload, services, status, zones
 
@@ -122,6 +123,7 @@ class Site:
             app.router.add_route(route.method, f"{PREFIX}/{route.path}", self._served(route))
         app.router.add_get("/metrics", self._served(_METRICS))
         app.router.add_get("/healthz", _get_health)
+        add_pages(app.router)
         app.on_response_prepare.append(_harden)
         self._runner = web.AppRunner(
             app,
