@@ -35,7 +35,7 @@ function tell(now, why = "") {
     element.dataset.state = now ? "live" : "lost";
     say(element, now ? `Live since ${at(new Date().toISOString())}` : `Connection lost at ${at(new Date().toISOString())}; trying again. ${why}`);
   }
-  if (now && was === false) readEverything();
+  if (now && was !== true) readEverything();
 }
 
 async function watchStatus() {

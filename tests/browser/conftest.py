@@ -1,0 +1,167 @@
+"""A real daemon, real backends, and one browser for all tests of the dashboard."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "integration"))
+sys.path.append(str(Path(__file__).parents[1]))
+
+from harness import Daemon, Web
+from playwright.sync_api import sync_playwright
+from tools import tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+ZONE = """
+nameservers: [ns.example.net.]
+ttl: 5
+checks:
+  web: {{type: http, path: /, port: {port}, interval: 250ms, timeout: 200ms, rise: 1, fall: 1}}
+pools:
+  europe:
+    strategy: weighted
+    check: web
+    members:
+      - {{name: fra1, address: 127.0.0.11, weight: 3}}
+      - {{name: ams1, address: 127.0.0.12, weight: 1}}
+  reserve: {{check: web, members: [{{name: sfo1, address: 127.0.0.13}}]}}
+  all:
+    strategy: failover
+    members: [{{pool: europe}}, {{pool: reserve}}]
+services:
+  www: {{pool: all}}
+"""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all tests."""
+    path = tool("chromium", "chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+class Watched:
+    """A page whose errors and outside requests are kept."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.page = page
+        self.origin = origin
+        self.errors: list[str] = []
+        self.outside: list[str] = []
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", self._asked)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        # the browser itself tells of each answer of 400 and more, and of lost connections
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.errors.append(message.text)
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith(self.origin):
+            self.outside.append(request.url)
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open the dashboard of a port; what goes wrong in the page fails the test at its end."""
+    seen: list[Watched] = []
+    contexts = []
+
+    def visit(port: int, width: int = 1024, height: int = 768, colours: str = "light") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=colours, locale="en-GB"
+        )
+        contexts.append(context)
+        origin = f"http://127.0.0.1:{port}"
+        page = context.new_page()
+        seen.append(Watched(page, origin))
+        page.goto(f"{origin}/")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    for one in seen:
+        assert one.errors == []
+        assert one.outside == []
+
+
+@pytest.fixture
+def webs() -> Iterator[list[Web]]:
+    """Web servers on 127.0.0.11 to 13, all on one port."""
+    made = [Web("127.0.0.11")]
+    for host in ("127.0.0.12", "127.0.0.13"):
+        one = Web.__new__(Web)
+        one.host, one.port, one.status, one.load, one.hits = host, made[0].port, 200, None, 0
+        one._server = one._thread = None
+        one.start()
+        made.append(one)
+    yield made
+    for web in made:
+        web.stop()
+
+
+class Site:
+    """A daemon in a folder of its own, which can be started again where it was."""
+
+    def __init__(self, folder: Path, zone: str, more: str = "") -> None:
+        (folder / "zones").mkdir()
+        (folder / "zones" / "example.com.yaml").write_text(zone)
+        self._config = folder / "dnslb.yaml"
+        self._more = more
+        self.api = 0
+        self.daemon = self.start()
+
+    def start(self) -> Daemon:
+        text = f"listen: ['127.0.0.1:0']\napi: {{listen: '127.0.0.1:{self.api}'{self._more}}}\n"
+        self._config.write_text(text)
+        self.daemon = Daemon(self._config).ready()
+        self.api = self.daemon.api
+        return self.daemon
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """Start a daemon with a zone."""
+    made: list[Site] = []
+
+    def start(zone: str, more: str = "") -> Site:
+        made.append(Site(tmp_path, zone, more))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.daemon.end()
+        assert "Traceback" not in "\n".join(one.daemon.lines)
+
+
+@pytest.fixture
+def small(site: Callable[..., Site], webs: list[Web]) -> Site:
+    """Three real backends."""
+    return site(ZONE.format(port=webs[0].port))
+
+
+def many(count: int) -> str:
+    """A zone of so many backends, which tell by heartbeats how they are; most never did."""
+    members = "".join(
+        f"    - {{name: b{at:05}, address: 198.18.{at // 250}.{at % 250 + 1}}}\n"
+        for at in range(count)
+    )
+    return (
+        "nameservers: [ns.example.net.]\nchecks:\n  beat: {type: push, deadline: 1h}\n"
+        "pools:\n  big:\n   strategy: weighted\n   check: beat\n   members:\n"
+        + members
+        + "services:\n  www: {pool: big}\n"
+    )
