@@ -24,7 +24,7 @@ ZONE = """
 nameservers: [ns.example.net.]
 ttl: 5
 checks:
-  web: {{type: http, path: /, port: {port}, interval: 250ms, timeout: 200ms, rise: 1, fall: 1}}
+  web: {{type: http, path: /, port: {port}, interval: 1s, timeout: 1s, rise: 1, fall: 1}}
 pools:
   europe:
     strategy: weighted

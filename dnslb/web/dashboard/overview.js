@@ -54,7 +54,7 @@ function chart(total) {
   if (samples.length > SAMPLES) samples.shift();
   const sums = {};
   for (const one of samples) for (const [rcode, value] of Object.entries(one)) sums[rcode] = (sums[rcode] ?? 0) + value;
-  const order = Object.keys(sums).sort((a, b) => sums[b] - sums[a] || a.localeCompare(b));
+  const order = Object.keys(sums).filter((rcode) => sums[rcode] > 0 || rcode === "NOERROR").sort((a, b) => sums[b] - sums[a] || a.localeCompare(b));
   const shown = order.slice(0, TOP);
   const others = order.slice(TOP);
   const rows = samples.map((one) => {
