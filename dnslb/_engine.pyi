@@ -121,6 +121,14 @@ class TcpStats(TypedDict):
     timed_out: int  # closed for idleness, or for a query or an answer that took too long
 
 @type_check_only
+class Latency(TypedDict):
+    """How long answers took, from when a batch of queries was received until it was sent."""
+
+    bounds: list[float]  # upper ends, in seconds
+    counts: list[int]  # answers up to each bound and beyond the one before; one more for the rest
+    seconds: float  # of all answers
+
+@type_check_only
 class Stats(TypedDict):
     """Counters since the engine was made, summed over all workers."""
 
@@ -129,6 +137,7 @@ class Stats(TypedDict):
     drops: dict[str, int]  # reason: packets that got no answer
     limited: dict[str, int]  # fate (dropped, truncated, passed): answers beyond the rate
     answers: dict[tuple[str, str, str, str], int]  # (zone, service, pool, backend): answers with it
+    latency: dict[str, Latency]  # by transport
     tcp: TcpStats
 
 @final

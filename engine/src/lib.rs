@@ -21,6 +21,7 @@
 mod chain;
 pub mod cookie;
 pub mod geo;
+pub mod latency;
 pub mod lookup;
 pub mod master;
 pub mod networks;

@@ -22,6 +22,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 use crate::cookie::{Cookies, Secret};
+use crate::latency;
 use crate::networks::Map;
 use crate::plan::{
     BackendSpec, Given, LoadBound, NodeSpec, PlanSpec, ServiceKey, ServiceSpec, Share, owners,
@@ -171,6 +172,16 @@ impl Engine {
         dict.set_item("drops", stats.drops)?;
         dict.set_item("limited", stats.limited)?;
         dict.set_item("answers", stats.answers)?;
+        let bounds = latency::BOUNDS.map(|microseconds| microseconds as f64 / 1e6);
+        let latency = PyDict::new(py);
+        for (transport, read) in stats.latency {
+            let one = PyDict::new(py);
+            one.set_item("bounds", bounds)?;
+            one.set_item("counts", read.counts)?;
+            one.set_item("seconds", read.nanoseconds as f64 / 1e9)?;
+            latency.set_item(transport, one)?;
+        }
+        dict.set_item("latency", latency)?;
         let tcp = PyDict::new(py);
         tcp.set_item("accepted", stats.tcp.accepted)?;
         tcp.set_item("open", stats.tcp.open)?;

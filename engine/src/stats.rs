@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::latency::Latency;
 use crate::rrl::{Limited, Noted};
 use crate::wire::Rcode;
 
@@ -82,7 +83,13 @@ impl Counter {
     /// Add one. Only the owning thread does, so a plain load and store suffice and no bus is locked.
     #[inline]
     pub fn bump(&self) {
-        let value = self.0.load(Ordering::Relaxed).wrapping_add(1);
+        self.add(1);
+    }
+
+    /// Add `count`; as for `bump`.
+    #[inline]
+    pub fn add(&self, count: u64) {
+        let value = self.0.load(Ordering::Relaxed).wrapping_add(count);
         self.0.store(value, Ordering::Relaxed);
     }
 
@@ -105,6 +112,7 @@ pub struct Counters {
     drops: [Counter; Drop::ALL.len()],
     limited: [Counter; Limited::ALL.len()],
     noted: Noted,
+    latency: Latency,
     tallies: Box<[OnceLock<Box<[Counter]>>]>,
 }
 
@@ -118,6 +126,7 @@ impl Counters {
             drops: Default::default(),
             limited: Default::default(),
             noted: Noted::new(),
+            latency: Latency::default(),
             tallies: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
         }
     }
@@ -164,6 +173,12 @@ impl Counters {
     #[must_use]
     pub fn noted(&self) -> &Noted {
         &self.noted
+    }
+
+    /// How long the worker's answers took.
+    #[must_use]
+    pub fn latency(&self) -> &Latency {
+        &self.latency
     }
 
     /// Count an answer that carries the backend of this tally.

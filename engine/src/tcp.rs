@@ -176,6 +176,11 @@ impl Loop {
         if self.table.turn(slot, &mut self.desk, self.now) {
             self.again.push(slot);
         }
+        let answers = self.desk.answered();
+        if answers > 0 {
+            let latency = self.desk.worker.counters().latency();
+            latency.add(self.now.elapsed(), answers);
+        }
         // Most connections never have to wait until they can be written to.
         if let Some(stream) = self.table.newly_sending(slot) {
             let token = Token(self.first + slot);

@@ -18,6 +18,7 @@ use thiserror::Error;
 pub use publisher::{BackendKey, PublishError};
 pub use sockets::ListenError;
 
+use crate::latency::Latencies;
 use crate::plan::{ServiceKey, ServiceSpec};
 use crate::rrl::{Class, Network};
 use crate::settings::Settings;
@@ -59,6 +60,8 @@ pub struct Stats {
     pub limited: HashMap<&'static str, u64>,
     /// Answers by service and backend.
     pub answers: HashMap<BackendKey, u64>,
+    /// How long answers took, by transport.
+    pub latency: HashMap<&'static str, Latencies>,
     /// TCP connections.
     pub tcp: Census,
 }

@@ -144,6 +144,8 @@ impl Publisher {
         };
         for counters in &self.counters {
             let transport = counters.transport().name();
+            let latency = stats.latency.entry(transport).or_default();
+            latency.merge(&counters.latency().read());
             for (place, rcode) in Rcode::ALL.iter().enumerate() {
                 *stats.queries.entry((transport, rcode.name())).or_default() +=
                     counters.rcode(place);

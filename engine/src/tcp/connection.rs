@@ -52,8 +52,14 @@ impl Desk {
             output: Output {
                 buffer: vec![0; room].into(),
                 filled: 0,
+                answers: 0,
             },
         }
+    }
+
+    /// How many answers were made since the last time.
+    pub fn answered(&mut self) -> u64 {
+        mem::take(&mut self.output.answers)
     }
 }
 
@@ -61,6 +67,8 @@ impl Desk {
 struct Output {
     buffer: Box<[u8]>,
     filled: usize,
+    /// Answers made since `Desk::answered` last told.
+    answers: u64,
 }
 
 impl Output {
@@ -75,6 +83,7 @@ impl Output {
         };
         *prefix = (length as u16).to_be_bytes();
         self.filled = self.filled.saturating_add(PREFIX).saturating_add(length);
+        self.answers = self.answers.saturating_add(1);
         true
     }
 }

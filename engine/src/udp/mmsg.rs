@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 use std::thread;
+use std::time::Instant;
 
 use libc::{iovec, mmsghdr, sockaddr_in6};
 use socket2::Socket;
@@ -47,9 +48,12 @@ pub(super) fn serve(socket: &Socket, any: bool, worker: &mut Worker) -> io::Resu
         }
         match batch.receive(fd, stopping) {
             Ok(count) => {
+                let received = Instant::now();
                 worker.refresh();
                 batch.answer(count, worker);
                 batch.send(fd, worker);
+                let answers = batch.ready.len() as u64;
+                worker.counters().latency().add(received.elapsed(), answers);
             }
             Err(error) if is_passing(&error) => {
                 if stopping {

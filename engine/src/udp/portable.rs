@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
+use std::time::Instant;
 
 use socket2::Socket;
 
@@ -34,15 +35,17 @@ pub(super) fn serve(socket: &Socket, worker: &mut Worker) -> io::Result<()> {
             }
             Err(error) => return Err(error),
         };
+        let received = Instant::now();
         worker.refresh();
         if length > MAX_QUERY {
             worker.counters().dropped(Drop::Oversize);
         } else if peer.port() == 0 || peer == local {
             worker.counters().dropped(Drop::Source);
-        } else if let Some(length) = worker.respond(peer.ip(), &packet[..length], &mut out)
-            && socket.send_to(&out[..length], peer).is_err()
-        {
-            worker.counters().dropped(Drop::Unsent);
+        } else if let Some(length) = worker.respond(peer.ip(), &packet[..length], &mut out) {
+            if socket.send_to(&out[..length], peer).is_err() {
+                worker.counters().dropped(Drop::Unsent);
+            }
+            worker.counters().latency().add(received.elapsed(), 1);
         }
     }
 }
