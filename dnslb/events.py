@@ -55,6 +55,7 @@ class Events:
         self._last = 0
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._subscriptions: set[Subscription] = set()
+        self._latest: dict[str, Event] = {}
 
     def tell(self, kind: str, **data: Any) -> None:
         """Tell everybody that something happened."""
@@ -62,6 +63,7 @@ class Events:
             self._last += 1
             event = Event(self._last, time.time(), kind, data)
             self._kept.append(event)
+            self._latest[kind] = event
             for one in self._subscriptions:
                 one.offer(event)
 
@@ -69,6 +71,11 @@ class Events:
         """What is remembered, oldest first."""
         with self._lock:
             return [event for event in self._kept if event.kind in kinds]
+
+    def latest(self, kind: str) -> Event | None:
+        """The last event of a kind, however many others have come since."""
+        with self._lock:
+            return self._latest.get(kind)
 
     @contextmanager
     def subscribed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from dnslb._engine import Stats
     from dnslb.config.model import Backend
     from dnslb.health.history import History
     from dnslb.histogram import Histogram
@@ -66,6 +68,7 @@ def _metrics(server: Server) -> Iterator[Metric]:
     for (zone, service, pool, backend), count in stats["answers"].items():
         answers.add_metric((str(ServiceId(zone, service)), pool, backend), count)
     yield answers
+    yield from _engine(stats)
     yield GaugeMetricFamily(
         "dnslb_snapshot_generation", "How often was published.", value=stats["generation"]
     )
@@ -85,6 +88,35 @@ def _metrics(server: Server) -> Iterator[Metric]:
     yield from _databases(server)
 
 
+def _engine(stats: Stats) -> Iterator[Metric]:
+    latency = HistogramMetricFamily(
+        "dnslb_answer_duration_seconds",
+        "From when a batch of queries was received until its answers were sent.",
+        labels=("transport",),
+    )
+    for transport, found in stats["latency"].items():
+        names = [*(f"{bound:g}" for bound in found["bounds"]), "+Inf"]
+        buckets = list(zip(names, accumulate(found["counts"]), strict=True))
+        latency.add_metric((transport,), buckets, found["seconds"])
+    yield latency
+    limited = CounterMetricFamily(
+        "dnslb_rate_limited", "Answers beyond the rate, by what became of them.", labels=("fate",)
+    )
+    for fate, count in stats["limited"].items():
+        limited.add_metric((fate,), count)
+    yield limited
+    tcp = stats["tcp"]
+    yield GaugeMetricFamily("dnslb_tcp_open", "TCP connections now.", value=tcp["open"])
+    connections = CounterMetricFamily(
+        "dnslb_tcp_connections", "TCP connections by what became of them.", labels=("fate",)
+    )
+    connections.add_metric(("accepted",), tcp["accepted"])
+    connections.add_metric(("refused",), tcp["refused"])
+    connections.add_metric(("shed",), tcp["shed"])
+    connections.add_metric(("timed-out",), tcp["timed_out"])
+    yield connections
+
+
 def _histogram(name: str, text: str, found: Histogram) -> Metric:
     return HistogramMetricFamily(name, text, buckets=_buckets(found), sum_value=found.total)
 
@@ -94,8 +126,8 @@ def _buckets(found: Histogram) -> list[tuple[str, float]]:
 
 
 def _reloads(server: Server) -> Iterator[Metric]:
-    reloads = server.events.recent({"reload"})
-    ok, at = (reloads[-1].data["ok"], reloads[-1].at) if reloads else (True, server.traffic.since)
+    last = server.events.latest("reload")
+    ok, at = (last.data["ok"], last.at) if last else (True, server.traffic.since)
     yield GaugeMetricFamily(
         "dnslb_config_reload_success", "Whether the last reload, or the start, was.", value=ok
     )
@@ -121,12 +153,16 @@ def _shares(server: Server) -> Iterator[Metric]:
         "The share of answers that is intended, and achieved in the last minute.",
         labels=("service", "within", "pool", "backend", "kind"),
     )
+    up = GaugeMetricFamily(
+        "dnslb_service_up", "0 while its when_down answers.", labels=("service",)
+    )
     compiler = Compiler(dict(server.monitor.standings()), server.config.atlas)
     for service in server.config.services():
         try:
             intended = within(grow(compiler, service))
         except PlanError:
             continue  # it keeps the plan that it has, and the log says so
+        up.add_metric((str(service.id),), compiler.is_up(service))
         counted = server.traffic.counted(service.id)
         wholes: dict[str | None, int] = {}
         for key in intended:
@@ -138,7 +174,7 @@ def _shares(server: Server) -> Iterator[Metric]:
             if whole := wholes[key.pool]:
                 achieved = counted.get(key.backend, 0) / whole
                 share.add_metric((*labels, "achieved"), achieved)
-    yield share
+    yield from (up, share)
 
 
 def _backends(server: Server) -> Iterator[Metric]:

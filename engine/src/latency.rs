@@ -6,7 +6,7 @@ use crate::stats::Counter;
 
 /// The upper ends of what is counted together, in microseconds. Answers take a few of them; what takes
 /// milliseconds waited for a CPU or for a socket's buffer.
-pub const BOUNDS: [u64; 13] = [
+pub const BOUNDS: [u32; 13] = [
     10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000,
 ];
 
@@ -23,7 +23,8 @@ impl Latency {
     #[inline]
     pub fn add(&self, took: Duration, answers: u64) {
         let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let place = BOUNDS.partition_point(|&bound| bound.saturating_mul(1_000) < nanoseconds);
+        let place =
+            BOUNDS.partition_point(|&bound| u64::from(bound).saturating_mul(1_000) < nanoseconds);
         if let Some(counter) = self.counts.get(place) {
             counter.add(answers);
         }

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import time
 from pathlib import Path
 
+from dnslib import DNSRecord
 from prometheus_client.parser import text_string_to_metric_families
 from serving import call, serving
 
 from dnslb.config.model import Webhook
+from dnslb.events import KEPT
 from dnslb.web.metrics import exposition
 from geo.databases import asn
 from geo.databases import write as write_database
@@ -85,5 +89,60 @@ def test_values_follow_what_happens(tmp_path):
             shares = families(server)["dnslb_backend_share"]
             assert value(shares, backend="a", kind="intended") == 1
             assert value(shares, backend="b", kind="intended") == 0
+
+    asyncio.run(run())
+
+
+def test_every_answer_counts_with_the_time_that_it_took(tmp_path):
+    question = DNSRecord.question("www.example.com").pack()
+
+    def ask(port):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(30)
+            for _ in range(5):
+                sock.sendto(question, ("127.0.0.1", port))
+                sock.recv(512)
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+            sock.sendall(2 * (len(question).to_bytes(2, "big") + question))
+            received = 0
+            while received < 2:
+                received += sock.recv(4096).count(question[12:28])
+
+    def counts(server):
+        family = families(server)["dnslb_answer_duration_seconds"]
+        return {
+            transport: [
+                one.value
+                for one in family.samples
+                if one.name.endswith("_bucket") and one.labels["transport"] == transport
+            ]
+            for transport in ("udp", "tcp")
+        }, sum(one.value for one in family.samples if one.name.endswith("_sum"))
+
+    async def run():
+        async with serving(tmp_path) as (_, server):
+            assert counts(server) == ({"udp": [0] * 14, "tcp": [0] * 14}, 0)
+            await asyncio.to_thread(ask, server.listening[0].port)
+            # a batch counts once it has left, which whoever was answered may see before
+            deadline = time.monotonic() + 30
+            while (found := counts(server))[0]["udp"][-1] < 5 or found[0]["tcp"][-1] < 2:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.01)
+            assert (found[0]["udp"][-1], found[0]["tcp"][-1]) == (5, 2)
+            for buckets in found[0].values():
+                assert buckets == sorted(buckets)
+            assert 0 < found[1] < 30
+
+    asyncio.run(run())
+
+
+def test_a_refused_reload_is_not_forgotten(tmp_path):
+    async def run():
+        async with serving(tmp_path) as (_, server):
+            (tmp_path / "zones" / "example.com.yaml").write_text("services: 1\n")
+            assert not await server.reload()
+            for _ in range(KEPT):
+                server.events.tell("verdict")
+            assert value(families(server)["dnslb_config_reload_success"]) == 0
 
     asyncio.run(run())
