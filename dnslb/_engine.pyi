@@ -111,6 +111,41 @@ class TcpData(Protocol):
         """Seconds for a query to arrive in whole, and for a batch of answers to leave."""
 
 @type_check_only
+class DnstapData(Protocol):
+    """Which queries are logged, where to, and how."""
+
+    @property
+    def kind(self) -> str:
+        """What `to` is: `"unix"`, `"tcp"` or `"file"`."""
+    @property
+    def to(self) -> PathLike[str] | tuple[IPv4Address | IPv6Address, int]:
+        """A path, or an address with its port."""
+    @property
+    def sample(self) -> float:
+        """How likely a query is logged, above 0 and up to 1."""
+    @property
+    def queries(self) -> bool:
+        """Whether queries are told."""
+    @property
+    def responses(self) -> bool:
+        """Whether responses are told."""
+    @property
+    def identity(self) -> bytes:
+        """Who tells; empty: it is not said."""
+    @property
+    def version(self) -> bytes:
+        """With which software; empty: it is not said."""
+
+@type_check_only
+class Logged(TypedDict):
+    """The query log since the engine was made."""
+
+    written: int  # frames
+    dropped: dict[str, int]  # reason: samples, or frames that were on their way
+    open: bool  # now
+    problem: str | None  # why it is not open
+
+@type_check_only
 class TcpStats(TypedDict):
     """TCP connections since addresses were bound."""
 
@@ -227,6 +262,29 @@ class Engine:
 
     def restore(self, stats: Stats) -> None:
         """Go on counting from `stats`, which an engine before this one had in the end."""
+
+    def log(self, dnstap: DnstapData | None) -> None:
+        """Log queries from now on, those that come to the bound sockets; None: none.
+
+        Called with what is in force it opens a file anew that was moved away, and goes on otherwise.
+
+        Raises:
+            ValueError: it says nothing that can be done.
+            OSError: no thread can be started.
+        """
+
+    def logged(self) -> Logged:
+        """What became of the queries that were to be logged."""
+
+    def sample(self, probability: float) -> None:
+        """Have each query that comes to the bound sockets copied for `samples`, so likely, 0 to 1."""
+
+    def samples(self, most: int) -> list[tuple[bytes, bytes, int, float]]:
+        """At most so many of the queries that were copied since the last call.
+
+        Each is its sender's address, the name in question in lower case and wire format, the type,
+        and how many queries it stands for. Workers keep some hundred each; what is beyond is lost.
+        """
 
     def stop(self) -> None:
         """Answer what has been received, close the sockets and join the threads.

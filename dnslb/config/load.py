@@ -72,6 +72,8 @@ def examine(path: Path) -> Examined:
         log_format=server.log_format,
         settings=server.settings,
         tcp=server.tcp,
+        dnstap=server.dnstap,
+        top=server.top,
         api=server.api,
         user=server.user,
         group=server.group,

@@ -38,6 +38,7 @@ __all__ = [
     "BackendId",
     "Config",
     "Cookies",
+    "Dnstap",
     "Declared",
     "Family",
     "Geo",
@@ -433,6 +434,25 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Dnstap:
+    """Which queries are logged, where to, and how; what `Engine.log` takes."""
+
+    kind: Literal["unix", "tcp", "file"]
+    to: Path | tuple[Address, int]
+    sample: float = 1.0  # how likely a query is logged, above 0
+    queries: bool = True
+    responses: bool = True
+    identity: bytes = b""
+    version: bytes = b""
+
+    def __str__(self) -> str:
+        """The target in the form that operators write."""
+        if isinstance(self.to, tuple):
+            return f"tcp:{Listen(*self.to)}"
+        return f"{self.kind}:{self.to}"
+
+
+@dataclass(frozen=True, slots=True)
 class Tcp:
     """What TCP clients may take."""
 
@@ -507,6 +527,8 @@ class Config:
     log_format: Literal["text", "json"] = "text"
     settings: Settings = Settings()
     tcp: Tcp = Tcp()
+    dnstap: Dnstap | None = None  # None: queries are not logged
+    top: bool = True  # whether it is watched who asks for what most
     api: Api | None = None  # None: nothing listens
     user: str | None = None  # to run as once ports are taken; None: as started
     group: str | None = None  # None: the user's

@@ -7,6 +7,7 @@
 //! python    the only file that knows PyO3
 //! server    sockets, threads, publishing
 //! udp, tcp  carry packets      worker    one thread's share: snapshot, counters, dice
+//! dnstap/   the query log: samples, copied by workers, told by a thread of its own
 //! respond   packet in, answer out: pure      reply, chain   the response in the making
 //! rrl/      what is beyond the rate that a network has a right to
 //! settings  how answers look in general     cookie   who has shown that it receives what we send
@@ -20,6 +21,7 @@
 
 mod chain;
 pub mod cookie;
+pub mod dnstap;
 pub mod geo;
 pub mod latency;
 pub mod lookup;

@@ -6,6 +6,7 @@
 mod geo;
 mod given;
 mod networks;
+mod querylog;
 mod records;
 
 use std::collections::HashMap;
@@ -220,6 +221,28 @@ impl Engine {
     fn retire(&self, py: Python<'_>, within: f64) {
         let within = Duration::try_from_secs_f64(within).unwrap_or_default();
         py.detach(|| self.0.retire(within));
+    }
+
+    #[pyo3(signature = (dnstap))]
+    fn log(&self, py: Python<'_>, dnstap: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let wanted = dnstap
+            .map(querylog::read)
+            .transpose()
+            .map_err(|error| as_value_error(py, error))?;
+        py.detach(|| self.0.log(wanted)).map_err(PyErr::from)
+    }
+
+    fn logged<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        querylog::stats(py, py.detach(|| self.0.logged()))
+    }
+
+    fn sample(&self, probability: f64) {
+        self.0.sample(probability);
+    }
+
+    fn samples<'py>(&self, py: Python<'py>, most: usize) -> Vec<querylog::Told<'py>> {
+        let samples = py.detach(|| self.0.samples(most));
+        querylog::tell(py, &samples)
     }
 
     fn stop(&self, py: Python<'_>) {

@@ -1,8 +1,9 @@
 //! Counters that belong to one worker: written by it alone, summed by whoever asks.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use crate::dnstap::Rings;
 use crate::latency::Latency;
 use crate::rrl::{Limited, Noted};
 use crate::wire::Rcode;
@@ -113,6 +114,7 @@ pub struct Counters {
     limited: [Counter; Limited::ALL.len()],
     noted: Noted,
     latency: Latency,
+    rings: Arc<Rings>,
     tallies: Box<[OnceLock<Box<[Counter]>>]>,
 }
 
@@ -127,6 +129,7 @@ impl Counters {
             limited: Default::default(),
             noted: Noted::new(),
             latency: Latency::default(),
+            rings: Arc::default(),
             tallies: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
         }
     }
@@ -179,6 +182,12 @@ impl Counters {
     #[must_use]
     pub fn latency(&self) -> &Latency {
         &self.latency
+    }
+
+    /// What the worker has sampled.
+    #[must_use]
+    pub fn rings(&self) -> Arc<Rings> {
+        Arc::clone(&self.rings)
     }
 
     /// Count an answer that carries the backend of this tally.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, Guard};
 
+use crate::dnstap::{Draw, Ends, Rings, Sampling};
 use crate::respond::{Answered, Arrival, respond};
 use crate::rrl::{Budgets, Limited, Limits};
 use crate::select::Dice;
@@ -30,6 +31,8 @@ pub struct Shared {
     /// Who has had how many answers; made when a snapshot first limits them, and kept from then on, so
     /// that a reload forgives nobody.
     pub budgets: OnceLock<Budgets>,
+    /// Which queries are copied for the query log.
+    pub sampling: Arc<Sampling>,
     /// Snapshots that workers may still look at; their last references are dropped by `reap`, so that
     /// no packet waits for it.
     retired: Mutex<Vec<Arc<Snapshot>>>,
@@ -70,6 +73,8 @@ pub struct Worker {
     snapshot: Arc<Snapshot>,
     counters: Arc<Counters>,
     dice: Dice,
+    draw: Draw,
+    rings: Arc<Rings>,
     /// The time of the last refresh, in milliseconds since 1970.
     now: u64,
 }
@@ -83,6 +88,8 @@ impl Worker {
             snapshot: shared.current.load_full(),
             counters: Arc::clone(counters),
             dice: Dice::new(seed),
+            draw: Draw::default(),
+            rings: counters.rings(),
             now: now(),
         }
     }
@@ -95,6 +102,8 @@ impl Worker {
         if !Arc::ptr_eq(&current, &self.snapshot) {
             self.snapshot = Guard::into_inner(current);
         }
+        let odds = self.shared.sampling.odds();
+        self.draw.follow(odds, &mut self.dice);
     }
 
     /// How long an idle TCP connection is kept, which is what answers announce (RFC 7828); where that
@@ -131,6 +140,25 @@ impl Worker {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Count a packet that was seen to. Returns whether it is to be given to `sample`.
+    #[inline]
+    #[must_use]
+    pub fn is_due(&mut self) -> bool {
+        self.draw.is_due()
+    }
+
+    /// Copy a packet that is due, and its answer, None for silence, for the query log. Never waits.
+    #[cold]
+    pub fn sample(&mut self, ends: Ends, query: &[u8], response: Option<&[u8]>) {
+        let due = self.draw.next(&mut self.dice);
+        let transport = self.counters.transport();
+        let times = (self.now, nanoseconds());
+        let fit = self.rings.put(due, transport, ends, times, query, response);
+        if !fit {
+            self.draw.put_off();
+        }
     }
 
     /// Answer one packet from the snapshot of the last `refresh`; see `respond`. Answers by UDP are
@@ -189,6 +217,13 @@ fn limit(
         Limited::Truncated => answered.bare(out),
         Limited::Dropped => None,
     }
+}
+
+/// Nanoseconds since 1970.
+fn nanoseconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as u64)
 }
 
 /// Milliseconds since 1970.

@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Result, Write};
 use std::sync::Arc;
 
+use dnslb_engine::dnstap::Ends;
 use dnslb_engine::stats::{Counters, Transport};
-use dnslb_engine::tcp::connection::{Connection, Desk, State};
+use dnslb_engine::tcp::connection::{Connection, Desk, State, Stream};
 use dnslb_engine::wire::MAX_MESSAGE;
 use dnslb_engine::worker::{Shared, Worker};
 
@@ -205,6 +206,12 @@ impl Read for Client {
             self.sent.push_front(octets.split_off(count));
         }
         Ok(count)
+    }
+}
+
+impl Stream for Client {
+    fn ends(&self) -> Result<Ends> {
+        Err(ErrorKind::NotConnected.into())
     }
 }
 

@@ -18,6 +18,7 @@ use thiserror::Error;
 pub use publisher::{BackendKey, PublishError};
 pub use sockets::ListenError;
 
+use crate::dnstap::{Form, LogStats, QueryLog, Record, Target};
 use crate::latency::Latencies;
 use crate::plan::{ServiceKey, ServiceSpec};
 use crate::rrl::{Class, Network};
@@ -75,6 +76,7 @@ pub struct Server {
     gate: OnceLock<Arc<Gate>>,
     /// For `answer`: a worker per transport, and the buffer that they answer into.
     direct: Mutex<(Worker, Worker, Vec<u8>)>,
+    log: QueryLog,
 }
 
 enum Life {
@@ -110,6 +112,7 @@ impl Default for Server {
             life: Mutex::new(Life::New),
             gate: OnceLock::new(),
             direct: Mutex::new(direct),
+            log: QueryLog::default(),
             shared,
         }
     }
@@ -246,6 +249,26 @@ impl Server {
         lock(&self.publisher).limited(since)
     }
 
+    /// Log queries to a target from now on, with this probability each; None: not at all.
+    pub fn log(&self, wanted: Option<(Target, Form, f64)>) -> io::Result<()> {
+        self.log.set(&self.shared.sampling, wanted)
+    }
+
+    /// What became of the queries that were to be logged.
+    pub fn logged(&self) -> LogStats {
+        self.log.stats()
+    }
+
+    /// Have queries copied for `samples` with this probability.
+    pub fn sample(&self, probability: f64) {
+        self.shared.sampling.set_top(probability);
+    }
+
+    /// At most so many of the queries that were copied and not told yet.
+    pub fn samples(&self, most: usize) -> Vec<Record> {
+        self.shared.sampling.samples(most)
+    }
+
     /// Answer what has been received, close the sockets and join the threads. Does nothing twice.
     pub fn stop(&self) {
         let life = std::mem::replace(&mut *lock(&self.life), Life::Stopped);
@@ -254,6 +277,7 @@ impl Server {
             drop(handles);
             self.end(threads);
         }
+        let _ = self.log.set(&self.shared.sampling, None); // nothing is sampled any more
     }
 
     /// The sockets that are served, to be handed to who takes over.
@@ -294,6 +318,7 @@ impl Server {
     /// What the workers of a thread are made of.
     fn share(&self, transport: Transport) -> (Arc<Shared>, Arc<Counters>) {
         let counters = lock(&self.publisher).counters(transport);
+        self.shared.sampling.watch(counters.rings());
         (Arc::clone(&self.shared), counters)
     }
 }

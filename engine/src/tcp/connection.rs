@@ -20,6 +20,9 @@ use std::io::{ErrorKind, Read, Result, Write};
 use std::mem;
 use std::net::IpAddr;
 
+use mio::net::TcpStream;
+
+use crate::dnstap::Ends;
 use crate::wire::MAX_MESSAGE;
 use crate::worker::Worker;
 
@@ -72,19 +75,46 @@ struct Output {
 }
 
 impl Output {
-    /// Append the answer to `query`. Returns whether there is one.
-    fn answer(&mut self, worker: &mut Worker, client: IpAddr, query: &[u8]) -> bool {
+    /// Append the answer to the `query` that came by `stream`. Returns whether there is one.
+    fn answer(
+        &mut self,
+        worker: &mut Worker,
+        stream: &impl Stream,
+        client: IpAddr,
+        query: &[u8],
+    ) -> bool {
         let room = self.buffer.get_mut(self.filled..);
         let Some((prefix, room)) = room.and_then(<[u8]>::split_first_chunk_mut) else {
             return false;
         };
-        let Some(length) = worker.respond(client, query, room) else {
+        let answer = worker.respond(client, query, room);
+        if worker.is_due()
+            && let Ok(ends) = stream.ends()
+        {
+            worker.sample(ends, query, answer.and_then(|length| room.get(..length)));
+        }
+        let Some(length) = answer else {
             return false;
         };
         *prefix = (length as u16).to_be_bytes();
         self.filled = self.filled.saturating_add(PREFIX).saturating_add(length);
         self.answers = self.answers.saturating_add(1);
         true
+    }
+}
+
+/// What a connection reads from and writes to.
+pub trait Stream: Read + Write {
+    /// Where it begins and ends. Asked for the few queries that are sampled.
+    fn ends(&self) -> Result<Ends>;
+}
+
+impl Stream for TcpStream {
+    fn ends(&self) -> Result<Ends> {
+        Ok(Ends {
+            peer: self.peer_addr()?,
+            local: self.local_addr()?,
+        })
     }
 }
 
@@ -127,7 +157,7 @@ pub struct Connection<S> {
     hung_up: bool,
 }
 
-impl<S: Read + Write> Connection<S> {
+impl<S: Stream> Connection<S> {
     /// A connection of `client`.
     pub fn new(stream: S, client: IpAddr) -> Self {
         Self {
@@ -227,14 +257,14 @@ impl<S: Read + Write> Connection<S> {
             let Some((query, _)) = frame(&self.received) else {
                 return Ok(false);
             };
-            answered = output.answer(worker, self.client, query);
+            answered = output.answer(worker, &self.stream, self.client, query);
             self.received = Vec::new();
         }
         while let Some((query, after)) = frame(rest) {
             if output.filled >= GATHER && !self.send(output)? {
                 break;
             }
-            answered |= output.answer(worker, self.client, query);
+            answered |= output.answer(worker, &self.stream, self.client, query);
             rest = after;
         }
         if self.unsent.is_empty() {

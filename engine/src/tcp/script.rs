@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Result, Write};
 use std::sync::Arc;
 
-use super::connection::{Connection, Desk, Turn};
+use super::connection::{Connection, Desk, Stream, Turn};
+use crate::dnstap::Ends;
 use crate::stats::{Counters, Transport};
 use crate::worker::{Shared, Worker};
 
@@ -46,6 +47,12 @@ impl Read for Script {
             self.sent.push_front(octets);
         }
         Ok(count)
+    }
+}
+
+impl Stream for Script {
+    fn ends(&self) -> Result<Ends> {
+        Err(ErrorKind::NotConnected.into())
     }
 }
 

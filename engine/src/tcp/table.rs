@@ -1,7 +1,6 @@
 //! A worker's connections: who is where, who waits for how long, who has to go.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
 use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::connection::{Connection, Desk, State};
+use super::connection::{Connection, Desk, State, Stream};
 use super::gate::{Full, Gate, Place, client};
 use super::order::{Links, List, Order};
 
@@ -48,7 +47,7 @@ struct Client {
     connections: usize,
 }
 
-impl<S: Read + Write> Table<S> {
+impl<S: Stream> Table<S> {
     pub(super) fn new(gate: &Arc<Gate>) -> Self {
         Self {
             gate: Arc::clone(gate),

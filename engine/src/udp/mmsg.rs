@@ -14,6 +14,7 @@ use std::time::Instant;
 use libc::{iovec, mmsghdr, sockaddr_in6};
 use socket2::Socket;
 
+use crate::dnstap::Ends;
 use crate::settings::MAX_UDP_PAYLOAD;
 use crate::stats::Drop;
 use crate::worker::{PAUSE, Worker};
@@ -222,7 +223,13 @@ impl Batch {
             }
             let packet = &self.packets[to][..(incoming.msg_len as usize).min(MAX_QUERY)];
             let out = &mut self.answers[self.ready.len()];
-            let Some(length) = worker.respond(client, packet, out) else {
+            let answer = worker.respond(client, packet, out);
+            if worker.is_due() {
+                let ends = self.ends(to, client);
+                let out = &self.answers[self.ready.len()];
+                worker.sample(ends, packet, answer.and_then(|length| out.get(..length)));
+            }
+            let Some(length) = answer else {
                 continue;
             };
             if self.any {
@@ -238,6 +245,16 @@ impl Batch {
         // a sockaddr_in has its port where a sockaddr_in6 has
         let port = u16::from_be(self.peers[packet].sin6_port);
         port == 0 || port == self.local.port() && client == self.destination(packet)
+    }
+
+    /// Where the packet came from and where it was sent to.
+    #[cold]
+    fn ends(&self, packet: usize, client: IpAddr) -> Ends {
+        let port = u16::from_be(self.peers[packet].sin6_port);
+        Ends {
+            peer: (client, port).into(),
+            local: (self.destination(packet), self.local.port()).into(),
+        }
     }
 
     /// Which of our addresses the packet was sent to.

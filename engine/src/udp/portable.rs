@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use socket2::Socket;
 
+use crate::dnstap::Ends;
 use crate::settings::MAX_UDP_PAYLOAD;
 use crate::stats::Drop;
 use crate::worker::Worker;
@@ -41,11 +42,19 @@ pub(super) fn serve(socket: &Socket, worker: &mut Worker) -> io::Result<()> {
             worker.counters().dropped(Drop::Oversize);
         } else if peer.port() == 0 || peer == local {
             worker.counters().dropped(Drop::Source);
-        } else if let Some(length) = worker.respond(peer.ip(), &packet[..length], &mut out) {
-            if socket.send_to(&out[..length], peer).is_err() {
-                worker.counters().dropped(Drop::Unsent);
+        } else {
+            let packet = &packet[..length];
+            let answer = worker.respond(peer.ip(), packet, &mut out);
+            let answer = answer.map(|length| &out[..length]);
+            if worker.is_due() {
+                worker.sample(Ends { peer, local }, packet, answer);
             }
-            worker.counters().latency().add(received.elapsed(), 1);
+            if let Some(answer) = answer {
+                if socket.send_to(answer, peer).is_err() {
+                    worker.counters().dropped(Drop::Unsent);
+                }
+                worker.counters().latency().add(received.elapsed(), 1);
+            }
         }
     }
 }
