@@ -264,9 +264,9 @@ class Engine:
         """Go on counting from `stats`, which an engine before this one had in the end."""
 
     def log(self, dnstap: DnstapData | None) -> None:
-        """Log queries from now on, those that come to the bound sockets; None: none.
+        """Log queries that come to the bound sockets from now on; None: none.
 
-        Called with what is in force it opens a file anew that was moved away, and goes on otherwise.
+        With what is in force it opens a file anew that was moved away, and goes on otherwise.
 
         Raises:
             ValueError: it says nothing that can be done.
@@ -277,7 +277,7 @@ class Engine:
         """What became of the queries that were to be logged."""
 
     def sample(self, probability: float) -> None:
-        """Have each query that comes to the bound sockets copied for `samples`, so likely, 0 to 1."""
+        """Have queries that come to the bound sockets copied for `samples`, so likely, 0 to 1."""
 
     def samples(self, most: int) -> list[tuple[bytes, bytes, int, float]]:
         """At most so many of the queries that were copied since the last call.

@@ -29,8 +29,10 @@ from dnslb.hooks.deliver import Hooks
 from dnslb.listening import Given, bind, bind_api
 from dnslb.priority import answering
 from dnslb.publisher import Publisher
+from dnslb.querylog import QueryLog
 from dnslb.ratelimit import LimitLog
 from dnslb.reload import Reloaded, changes
+from dnslb.top import Top
 from dnslb.traffic import Traffic
 from dnslb.web.site import Site
 
@@ -94,6 +96,8 @@ class Server:
         self._keeper = Keeper(config.state, self.monitor.saved)
         self.traffic = Traffic(self.stats)
         self.hooks = Hooks(self.events)
+        self.query_log = QueryLog(self._engine)
+        self.top = Top(self._engine, lambda: self.config.atlas)
         self.databases = Watcher(lambda: self.config, self._relocate, self._reloading)
 
     def bind(self, given: Given | None = None) -> None:
@@ -138,11 +142,14 @@ class Server:
             self._answer()
             await self._succeed(after, saved)
             await self._open_api()
+        await self._set_samples()
         limits = LimitLog(self._engine.limited)
         self._tasks = [
             asyncio.create_task(self.publisher.run(), name="publish"),
             asyncio.create_task(limits.run(), name="limits"),
             asyncio.create_task(self.traffic.run(), name="traffic"),
+            asyncio.create_task(self.query_log.run(), name="query log"),
+            asyncio.create_task(self.top.run(), name="top"),
             asyncio.create_task(self._keeper.run(), name="state"),
             asyncio.create_task(self.databases.run(), name="databases"),
         ]
@@ -189,6 +196,7 @@ class Server:
             self.hooks.configure(config.hooks)
             if self._site is not None:
                 self._site.renew(config.api)
+            await self._set_samples()
             self._settle()
             return self._reloaded(Reloaded(ok=True, changes=changes(old, config)))
 
@@ -263,6 +271,11 @@ class Server:
     def keep(self) -> None:
         """Have what survives a restart written soon."""
         self._keeper.changed()
+
+    async def _set_samples(self) -> None:
+        """Have queries logged, and the busiest watched, as configured."""
+        await asyncio.to_thread(self.query_log.set, self.config.dnstap)
+        self.top.set(on=self.config.top)
 
     def _settle(self) -> None:
         """Look for garbage once, now that a configuration is in force, and not in it again."""

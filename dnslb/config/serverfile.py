@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 from pydantic import Field, Tag
 
 from dnslb.config.api import ApiShape, read_api
+from dnslb.config.dnstap import DnstapKey, read_dnstap
 from dnslb.config.files import read_text
 from dnslb.config.geo import GeoShape, age_warnings, read_atlas, read_geo
 from dnslb.config.health import HealthShape, read_health
 from dnslb.config.hooks import HookShape, read_hooks
 from dnslb.config.listen import FORMS, listen_of
-from dnslb.config.model import DEFAULT_LISTEN, Geo, Health, Listen, Settings, Tcp
+from dnslb.config.model import DEFAULT_LISTEN, Dnstap, Geo, Health, Listen, Settings, Tcp
 from dnslb.config.settings import SettingsShape, read_settings
 from dnslb.config.spot import Spot
 from dnslb.config.tcp import TcpShape, read_tcp
@@ -23,6 +24,7 @@ from dnslb.config.validate import read_shape
 from dnslb.config.values import (
     Rule,
     Shape,
+    Switch,
     Text,
     Texts,
     items,
@@ -106,6 +108,14 @@ class ServerShape(SettingsShape):
     )
     log: LogShape | None = Field(default=None, description="Logging.")
     tcp: TcpShape | None = Field(default=None, description="What TCP clients may take.")
+    dnstap: DnstapKey | None = Field(
+        default=None, description="The query log, in dnstap's format; default off."
+    )
+    top: Switch | None = Field(
+        default=None,
+        description="Whether it is watched which names, networks and countries ask most; "
+        "default on.",
+    )
 
 
 @dataclass(slots=True)
@@ -123,6 +133,8 @@ class ServerRead:
     zones: list[tuple[str, Spot]] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
     tcp: Tcp = field(default_factory=Tcp)
+    dnstap: Dnstap | None = None
+    top: bool = True
     api: Api | None = None
     health: Health = field(default_factory=Health)
     hooks: tuple[Hook, ...] = ()
@@ -169,6 +181,9 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
     result.settings = read_settings(shape, spot)
     if shape.tcp:
         result.tcp = read_tcp(shape.tcp, spot.at("tcp"))
+    told = (result.settings.identity, result.settings.version)
+    result.dnstap = read_dnstap(shape.dnstap, spot.at("dnstap"), told)
+    result.top = shape.top is not False
     at_zones = spot.at("zones")
     result.zones = [(text, at_zones.at(index)) for index, text in items(shape.zones or ["zones"])]
     return result

@@ -82,6 +82,7 @@ def _metrics(server: Server) -> Iterator[Metric]:
     yield from _reloads(server)
     yield from _hooks(server)
     yield from _shares(server)
+    yield from _query_log(server)
     yield from _backends(server)
     yield from _checks(server)
     yield from _pools(server)
@@ -175,6 +176,22 @@ def _shares(server: Server) -> Iterator[Metric]:
                 achieved = counted.get(key.backend, 0) / whole
                 share.add_metric((*labels, "achieved"), achieved)
     yield from (up, share)
+
+
+def _query_log(server: Server) -> Iterator[Metric]:
+    logged = server.query_log.logged()
+    yield CounterMetricFamily(
+        "dnslb_dnstap_frames", "Messages of the query log written.", value=logged["written"]
+    )
+    dropped = CounterMetricFamily(
+        "dnslb_dnstap_dropped", "What the query log lacks.", labels=("reason",)
+    )
+    for reason, count in logged["dropped"].items():
+        dropped.add_metric((reason,), count)
+    yield dropped
+    yield GaugeMetricFamily(
+        "dnslb_dnstap_open", "1 while the query log has a reader or a file.", value=logged["open"]
+    )
 
 
 def _backends(server: Server) -> Iterator[Metric]:

@@ -23,7 +23,7 @@ from dnslb.web.names import Names
 from dnslb.web.openapi import document
 from dnslb.web.pages import add_pages
 from dnslb.web.route import MAX_BODY, PREFIX, Parameters, Route
-from dnslb.web.routes import backends, events, explain, pools, reload, services, status, zones
+from dnslb.web.routes import backends, events, explain, pools, reload, services, status, top, zones
 
 if TYPE_CHECKING:
     import socket
@@ -81,6 +81,7 @@ ROUTES: Final = (
     *explain.ROUTES,
     *reload.ROUTES,
     *events.ROUTES,
+    *top.ROUTES,
     Route("GET", "openapi.json", _get_document, "This document", answer=dict[str, Any]),
 )
 """The API."""
