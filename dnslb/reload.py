@@ -83,6 +83,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "api": "api",
     "health": "health",
     "tcp": "tcp",
+    "dnstap": "dnstap",
+    "top": "top",
     "geo": "geo",
     "user": "user",
     "group": "group",

@@ -21,6 +21,9 @@ K = TypeVar("K", bound="Hashable")
 RESCALE: Final = 1e100
 """What counts may grow to before all are divided: far below what a float holds."""
 
+FORGOTTEN: Final = 600.0
+"""How many `decay`s leave nothing, however many more there were; a float holds e to this power."""
+
 
 class Counted(NamedTuple, Generic[K]):
     """What is known of one key: its weight is at least `least` and at most `most`."""
@@ -49,6 +52,10 @@ class Sketch(Generic[K]):
     def __len__(self) -> int:
         """How many keys are counted, never more than the places."""
         return len(self._counts)
+
+    def __contains__(self, key: object) -> bool:
+        """Whether `key` is counted at this time."""
+        return key in self._counts
 
     def add(self, key: K, weight: float, now: float) -> None:
         """Count `key` with `weight` at `now`, in seconds, which does not go back."""
@@ -83,7 +90,7 @@ class Sketch(Generic[K]):
     def _growth(self, now: float) -> float:
         if self._start is None:
             self._start = now
-        growth = math.exp((now - self._start) / self._decay)
+        growth = math.exp(min((now - self._start) / self._decay, FORGOTTEN))
         if growth > RESCALE:
             self._total /= growth
             for count in self._counts.values():
