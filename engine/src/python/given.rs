@@ -56,6 +56,8 @@ pub(super) fn counters(stats: &Bound<'_, PyDict>) -> PyResult<Stats> {
         drops: known(&item("drops")?, &Drop::ALL.map(Drop::name))?,
         limited: known(&item("limited")?, &Limited::ALL.map(Limited::name))?,
         answers: item("answers")?.extract()?,
+        // of times, those of this engine tell more
+        latency: HashMap::new(),
         tcp: Census {
             accepted: count("accepted")?,
             open: 0,
