@@ -3,8 +3,12 @@
 With a token file every request needs a token, except for `/healthz`. A page of another origin has
 none to send: nothing is kept in cookies. Without tokens the API listens on loopback, where every
 program of the machine may use it; a page in a browser there can send requests too, so writes need
-JSON as content type, which no form sends, and a Host that is no stranger's name, which a page has
-however its name resolves.
+JSON as content type, which no form sends.
+
+Browsers say by `Origin` which page sends a request, and the page of another origin gets nothing,
+with or without a token. What a stranger's name that resolves to this server leads to has that name
+as Host, so that has to be an address or a name that is known: of every request without tokens, and
+of those that browsers send with them.
 """
 
 from __future__ import annotations
@@ -27,6 +31,9 @@ __all__ = ["Caller", "Door"]
 
 BAD_TOKENS: Final = 2.0
 """Wrong tokens a second that one client may try, ten of them at once."""
+
+OF_BROWSERS: Final = frozenset({"Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode"})
+"""Headers that no page can keep its browser from sending."""
 
 
 class Caller(NamedTuple):
@@ -64,19 +71,30 @@ class Door:
             ApiError: it has no business here.
         """
         address = request.remote or ""
+        if not self.api.tokens or not request.headers.keys().isdisjoint(OF_BROWSERS):
+            self._check_host(request.headers.get("Host", ""))
+        self._check_origin(request)
         if self.api.tokens:
             return self._known(request, address)
-        host = _name(request.headers.get("Host", ""))
+        return Caller("", Role.OPERATE, address)
+
+    def _check_host(self, header: str) -> None:
+        host = _name(header)
         if not _is_address(host) and host not in {"localhost", *self.api.hosts}:
             raise ApiError(
                 403,
                 "host",
-                "ask by address or localhost, name the host in api.hosts, or set api.token_file "
-                "and send a token",
+                "ask by address or localhost, or name the host in api.hosts; programs that are no "
+                "browsers may use any name once there are tokens (api.token_file)",
             )
-        if request.method != "GET" and not request.can_read_body and "Origin" in request.headers:
-            raise ApiError(403, "origin", "requests of web pages need a token")
-        return Caller("", Role.OPERATE, address)
+
+    def _check_origin(self, request: web.Request) -> None:
+        origin = request.headers.get("Origin")
+        # a proxy in front may have ended TLS, and may ask by a name of its own
+        own = {request.headers.get("Host", "").lower(), *self.api.hosts}
+        strange = origin is not None and origin.lower().partition("://")[2] not in own
+        if strange or request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+            raise ApiError(403, "origin", "a web page of another origin may not ask this")
 
     def _known(self, request: web.Request, address: str) -> Caller:
         given = request.headers.get("Authorization", "")

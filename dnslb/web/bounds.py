@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from dnslb.web.errors import ApiError
@@ -22,6 +22,12 @@ CLIENTS: Final = 10_000
 
 CONNECTIONS: Final = 512
 """Connections at a time."""
+
+PER_CLIENT: Final = 128
+"""Connections of one address at a time, so that one client alone cannot take them all."""
+
+STALL_TIME: Final = 30.0
+"""Seconds in which a client has to take something of an answer that waits for it."""
 
 HEAD_TIME: Final = 10.0
 """Seconds in which a new connection's first request has to arrive, but for its body."""
@@ -59,16 +65,19 @@ class Rate:
 
 
 class Patience:
-    """Ends connections on which no request comes, and those beyond `CONNECTIONS`.
+    """Ends connections that only wait, and those beyond the bounds.
 
-    `served` is to be told of each connection that has brought a request. Between two requests of
-    one connection the web server's own limit holds.
+    They are those on which no request comes, whose client does not take its answer, or of which
+    there are more than `CONNECTIONS`, or than `PER_CLIENT` of one client. `served` is to be told of
+    each connection that has brought a request. Between two requests of one connection the web
+    server's own limit holds.
     """
 
     def __init__(self, server: web.Server) -> None:
         self._server = server
         self._since: dict[object, float] = {}  # when each connection was first seen
         self._served: set[object] = set()
+        self._waiting: dict[object, tuple[int, float]] = {}  # octets to be taken, and since when
 
     def served(self, request: web.Request) -> None:
         """Note that a request has come."""
@@ -77,13 +86,25 @@ class Patience:
     async def run(self) -> None:
         """Look after connections, until cancelled."""
         while True:
-            await asyncio.sleep(min(LOOK_EVERY, HEAD_TIME / 4))
-            now = time.monotonic()
-            there = self._server.connections
-            self._since = {one: self._since.get(one, now) for one in there}
-            self._served.intersection_update(there)
-            for at, connection in enumerate(there):
-                late = connection not in self._served
-                late = late and now - self._since[connection] > HEAD_TIME
-                if (late or at >= CONNECTIONS) and connection.transport is not None:
-                    connection.transport.abort()
+            await asyncio.sleep(min(LOOK_EVERY, HEAD_TIME / 4, STALL_TIME / 4))
+            self._look(time.monotonic())
+
+    def _look(self, now: float) -> None:
+        there = self._server.connections
+        self._since = {one: self._since.get(one, now) for one in there}
+        self._served.intersection_update(there)
+        before, self._waiting = self._waiting, {}
+        clients: Counter[object] = Counter()
+        for at, connection in enumerate(there):
+            transport = connection.transport
+            if transport is None:
+                continue
+            client = (transport.get_extra_info("peername") or ("",))[0]
+            clients[client] += 1
+            late = connection not in self._served and now - self._since[connection] > HEAD_TIME
+            if size := transport.get_write_buffer_size():
+                old, since = before.get(connection, (0, now))
+                self._waiting[connection] = size, since if size == old else now
+                late = late or now - self._waiting[connection][1] > STALL_TIME
+            if late or at >= CONNECTIONS or clients[client] > PER_CLIENT:
+                transport.abort()

@@ -24,7 +24,8 @@ REF: Final = "#/components/schemas/{model}"
 
 ALWAYS: Final = (
     Error(401, "unauthorized", "no token of the API was sent"),
-    Error(403, "host", "without tokens: the host is a name that is not the server's"),
+    Error(403, "host", "asked by a browser, or without tokens: the host is no name of the server"),
+    Error(403, "origin", "a browser sent it for a web page of another origin"),
     Error(429, "rate", "too many requests"),
     Error(503, "starting", "the first round of checks has not ended"),
 )

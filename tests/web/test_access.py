@@ -123,6 +123,49 @@ def test_names_that_browsers_may_call_it_by(tmp_path):
     played(tmp_path, scenario, more=", hosts: [dns.example.com]")
 
 
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({"Host": "dns.test:1"}, 200, None),  # no browser
+        ({"Host": "dns.test:1", "Sec-Fetch-Site": "none"}, 403, "host"),
+        ({"Host": "x.test", "Origin": "http://x.test"}, 403, "host"),
+        ({"Host": "known.test", "Origin": "https://known.test"}, 200, None),
+        ({"Host": "127.0.0.1:1", "Origin": "https://known.test"}, 200, None),  # by a proxy
+        ({"Host": "known.test:80", "Origin": "https://known.test:81"}, 403, "origin"),
+        ({"Origin": "http://x.test"}, 403, "origin"),
+        ({"Origin": "null"}, 403, "origin"),
+        ({"Sec-Fetch-Site": "cross-site"}, 403, "origin"),
+        ({"Sec-Fetch-Site": "same-site"}, 403, "origin"),
+        ({"Sec-Fetch-Site": "same-origin"}, 200, None),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_pages_of_other_origins_get_nothing_whatever_they_send(
+    tmp_path, headers, status, code, method
+):
+    path = "status" if method == "GET" else "pools/p/thaw"
+
+    async def scenario(session):
+        told, shown = await call(session, method, path, headers={**bearer(RUN), **headers})
+        assert (told, shown.get("error", {}).get("code")) == (status, code)
+
+    played(tmp_path, scenario, token=TOKENS, more=", hosts: [known.test]")
+
+
+def test_the_own_page_may_write_where_there_are_no_tokens(tmp_path):
+    async def scenario(session):
+        own = str(session._base_url.origin())
+        for origin, status in ((own, 200), ("http://127.0.0.1:1", 403), ("http://x.test", 403)):
+            for body in (None, {}):
+                found, _ = await call(
+                    session, "POST", "pools/p/thaw", body if origin != own else None,
+                    headers={"Origin": origin},
+                )  # fmt: skip
+                assert found == status
+
+    played(tmp_path, scenario)
+
+
 async def raw(port, data):
     """What comes for `data`, until the server closes; and whether it did within a while."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -185,6 +228,53 @@ def test_a_connection_without_a_request_is_ended(tmp_path, monkeypatch):
                 assert await raw(server.api.port, b"GET /healthz HTTP/1.1\r\nHost: loc") == b""
             async with session.get("/healthz") as response:
                 assert response.status == 200
+
+    asyncio.run(run())
+
+
+def test_an_answer_that_nobody_takes(tmp_path, monkeypatch):
+    monkeypatch.setattr(bounds, "STALL_TIME", 0.2)
+    many = "".join(f"\n      - {{name: m{n}, address: 198.51.100.1}}" for n in range(3000))
+
+    async def run():
+        async with serving(tmp_path) as (_, server):
+            (tmp_path / "zones" / "big.test.yaml").write_text(
+                f"nameservers: [ns.example.net.]\npools:\n  q:\n    members:{many}\n"
+                "services:\n  www: {pool: q}\n"
+            )
+            assert await server.reload()
+            _, writer = await asyncio.open_connection("127.0.0.1", server.api.port, limit=1024)
+            asked = b"GET /api/v1/backends?zone=big.test HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            for _ in range(16):  # more than any socket's buffers hold
+                writer.write(asked)
+            connections = server._site._runner.server
+            while not connections.connections:
+                await asyncio.sleep(0.01)
+            # the client reads nothing, so only the server can end this
+            while connections.connections:
+                await asyncio.sleep(0.01)
+            writer.close()
+
+    asyncio.run(run())
+
+
+def test_connections_of_one_client(tmp_path, monkeypatch):
+    monkeypatch.setattr(bounds, "PER_CLIENT", 3)
+    monkeypatch.setattr(bounds, "LOOK_EVERY", 0.05)
+
+    async def run():
+        async with serving(tmp_path) as (_, server):
+            opened = [await asyncio.open_connection("127.0.0.1", server.api.port) for _ in range(5)]
+            ended = [asyncio.ensure_future(reader.read()) for reader, _ in opened]
+            while sum(one.done() for one in ended) < 2:
+                await asyncio.sleep(0.01)
+            assert [one.done() for one in ended] == [False, False, False, True, True]
+            for one in ended[3:]:
+                assert isinstance(one.exception(), ConnectionResetError) or one.result() == b""
+            for one in ended[:3]:
+                one.cancel()
+            for _, writer in opened:
+                writer.close()
 
     asyncio.run(run())
 
