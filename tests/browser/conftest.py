@@ -24,7 +24,7 @@ ZONE = """
 nameservers: [ns.example.net.]
 ttl: 5
 checks:
-  web: {{type: http, path: /, port: {port}, interval: 1s, timeout: 1s, rise: 1, fall: 1}}
+  web: {{type: http, path: /, port: {port}, interval: 1s, timeout: 900ms, rise: 1, fall: 1}}
 pools:
   europe:
     strategy: weighted
@@ -122,12 +122,13 @@ class Site:
         self._config = folder / "dnslb.yaml"
         self._more = more
         self.api = 0
-        self.daemon = self.start()
+        self.daemon: Daemon
 
     def start(self) -> Daemon:
         text = f"listen: ['127.0.0.1:0']\napi: {{listen: '127.0.0.1:{self.api}'{self._more}}}\n"
         self._config.write_text(text)
-        self.daemon = Daemon(self._config).ready()
+        self.daemon = Daemon(self._config)
+        self.daemon.ready()
         self.api = self.daemon.api
         return self.daemon
 
@@ -139,6 +140,7 @@ def site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
 
     def start(zone: str, more: str = "") -> Site:
         made.append(Site(tmp_path, zone, more))
+        made[-1].start()
         return made[-1]
 
     yield start
