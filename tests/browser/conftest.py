@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from harness import Daemon, Web
 from playwright.sync_api import sync_playwright
+
 from tools import tool
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def many(count: int) -> str:
         for at in range(count)
     )
     return (
-        "nameservers: [ns.example.net.]\nchecks:\n  beat: {type: push, deadline: 1h}\n"
+        "nameservers: [ns.example.net.]\nchecks:\n  beat: {type: push, deadline: 1h, rise: 1, fall: 1}\n"
         "pools:\n  big:\n   strategy: weighted\n   check: beat\n   members:\n"
         + members
         + "services:\n  www: {pool: big}\n"

@@ -69,12 +69,12 @@ export const get = (path) => json(path);
 export const write = (method, path, body) =>
   json(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
-/** The answer, or null where this server has no such thing. */
+/** The answer, or null where this server has no such thing, or has it turned off. */
 export async function getIfThere(path) {
   try {
     return await get(path);
   } catch (error) {
-    if (error.status === 404 || error.status === 405) return null;
+    if ([404, 405].includes(error.status) || error.code === "top-off") return null;
     throw error;
   }
 }

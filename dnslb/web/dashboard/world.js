@@ -8,10 +8,11 @@ let outlines = null;
 const shapes = new Map();
 
 export async function readWorld() {
-  const top = await getIfThere("top");
-  const countries = (top?.countries ?? []).map((one) => ({ ...one, code: one.country ?? one.code ?? one.name }));
-  $("world").hidden = countries.length === 0;
-  if (!countries.length) return;
+  const top = await getIfThere("top?limit=300");
+  const countries = (top?.countries ?? []).map((one) => ({ ...one, code: one.name }));
+  // without a database of locations all is unknown
+  $("world").hidden = !countries.some((one) => one.code !== "unknown");
+  if ($("world").hidden) return;
   if (!outlines) {
     outlines = await (await fetch("/static/world.json")).json();
     drawMap();
