@@ -252,6 +252,19 @@ def test_children_of_a_program_end_with_it(tmp_path):
     assert listed == ""
 
 
+def test_a_child_that_is_left_ends_too_and_nobody_waits_for_it(tmp_path):
+    script = f"echo $$ > {tmp_path}/pid; sleep 60 & echo left; exit 0"
+
+    async def scenario():
+        hook = Command(("/bin/sh", "-c", script), KINDS, timeout=30)
+        async with telling(hook) as (events, told):
+            events.tell("verdict")
+            await settled(told, hook, delivered=1)
+
+    asyncio.run(scenario())
+    assert asyncio.run(group(int((tmp_path / "pid").read_text()))) == ""
+
+
 async def group(pid):
     process = await asyncio.create_subprocess_exec(
         "ps", "-o", "pid=,stat=", "--sid", str(pid), stdout=asyncio.subprocess.PIPE
