@@ -10,6 +10,12 @@ pub const BOUNDS: [u32; 13] = [
     10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000,
 ];
 
+/// The bounds as metrics have them.
+#[must_use]
+pub fn seconds() -> [f64; BOUNDS.len()] {
+    BOUNDS.map(|microseconds| f64::from(microseconds) / 1e6)
+}
+
 /// Counts of times, and their sum.
 #[derive(Default)]
 pub struct Latency {

@@ -173,11 +173,10 @@ impl Engine {
         dict.set_item("drops", stats.drops)?;
         dict.set_item("limited", stats.limited)?;
         dict.set_item("answers", stats.answers)?;
-        let bounds = latency::BOUNDS.map(|microseconds| f64::from(microseconds) / 1e6);
         let latency = PyDict::new(py);
         for (transport, read) in stats.latency {
             let one = PyDict::new(py);
-            one.set_item("bounds", bounds)?;
+            one.set_item("bounds", latency::seconds())?;
             one.set_item("counts", read.counts)?;
             one.set_item(
                 "seconds",

@@ -10,6 +10,7 @@ from dnslib import DNSRecord
 from exposed import LIVE, UNSEEN, exposing, families, written
 from serving import call, serving
 
+from dnslb.engine import new_engine
 from dnslb.events import KEPT
 
 
@@ -104,6 +105,9 @@ def test_every_answer_counts_with_the_time_that_it_took(tmp_path):
             for buckets in found[0].values():
                 assert buckets == sorted(buckets)
             assert 0 < found[1] < 30
+            heir = new_engine()  # of a process that takes over
+            heir.restore(server.stats())
+            assert heir.stats()["latency"] == server.stats()["latency"]
 
     asyncio.run(run())
 

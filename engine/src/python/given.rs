@@ -4,11 +4,13 @@
 
 use std::collections::HashMap;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::latency::{self, Latencies};
 use crate::rrl::Limited;
 use crate::server::Stats;
 use crate::stats::{Drop, Transport};
@@ -56,8 +58,7 @@ pub(super) fn counters(stats: &Bound<'_, PyDict>) -> PyResult<Stats> {
         drops: known(&item("drops")?, &Drop::ALL.map(Drop::name))?,
         limited: known(&item("limited")?, &Limited::ALL.map(Limited::name))?,
         answers: item("answers")?.extract()?,
-        // of times, those of this engine tell more
-        latency: HashMap::new(),
+        latency: latencies(stats, transports)?,
         tcp: Census {
             accepted: count("accepted")?,
             open: 0,
@@ -66,6 +67,39 @@ pub(super) fn counters(stats: &Bound<'_, PyDict>) -> PyResult<Stats> {
             timed_out: count("timed_out")?,
         },
     })
+}
+
+/// Times of answers, where they were counted between the bounds that they are now.
+fn latencies(
+    stats: &Bound<'_, PyDict>,
+    transports: [&'static str; 2],
+) -> PyResult<HashMap<&'static str, Latencies>> {
+    let mut known = HashMap::new();
+    let Some(all) = stats.get_item("latency")? else {
+        return Ok(known);
+    };
+    for transport in transports {
+        let Ok(one) = all.get_item(transport) else {
+            continue;
+        };
+        let bounds: Vec<f64> = one.get_item("bounds")?.extract()?;
+        let counts: Vec<u64> = one.get_item("counts")?.extract()?;
+        let seconds: f64 = one.get_item("seconds")?.extract()?;
+        let took = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        if let Ok(counts) = counts.try_into()
+            && bounds == latency::seconds()
+        {
+            let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            known.insert(
+                transport,
+                Latencies {
+                    counts,
+                    nanoseconds,
+                },
+            );
+        }
+    }
+    Ok(known)
 }
 
 fn known(
