@@ -124,7 +124,7 @@ impl Engine {
         tcp: Option<&Bound<'_, PyAny>>,
         given: Vec<RawFd>,
     ) -> PyResult<Vec<(String, u16)>> {
-        let given = given::owned(&given)?;
+        let given = given::owned(given)?;
         let limits = tcp.map(tcp_limits).transpose()?.unwrap_or_default();
         let listen: Vec<SocketAddr> = listen.into_iter().map(SocketAddr::from).collect();
         match py.detach(|| self.0.bind(&listen, workers, limits, given)) {

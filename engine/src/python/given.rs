@@ -18,11 +18,11 @@ use crate::tcp::Census;
 use crate::wire::Rcode;
 
 /// The files of these numbers, which are the engine's from now on.
-pub(super) fn owned(numbers: &[RawFd]) -> PyResult<Vec<OwnedFd>> {
-    let mut sorted = numbers.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-    if sorted.len() != numbers.len() || sorted.first().is_some_and(|&number| number < 0) {
+pub(super) fn owned(mut numbers: Vec<RawFd>) -> PyResult<Vec<OwnedFd>> {
+    let given = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    if numbers.len() != given || numbers.first().is_some_and(|&number| number < 0) {
         return Err(PyValueError::new_err(
             "files are numbered from 0, each once",
         ));
@@ -30,7 +30,7 @@ pub(super) fn owned(numbers: &[RawFd]) -> PyResult<Vec<OwnedFd>> {
     // SAFETY: the stub has the caller give up these numbers; that they are open is looked at by the
     // calls that use them, and each is here once, so none is closed twice.
     let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
-    Ok(sorted.into_iter().map(own).collect())
+    Ok(numbers.into_iter().map(own).collect())
 }
 
 /// Counters of an engine before, of this version or another: what has no name here is left out.

@@ -196,9 +196,9 @@ impl Server {
     }
 
     /// What each thread is to do, with its name.
-    fn bodies(&self, shares: Shares, gate: &Arc<Gate>) -> Vec<(Transport, String, Body)> {
+    fn bodies(&self, taken: Shares, gate: &Arc<Gate>) -> Vec<(Transport, String, Body)> {
         let mut bodies: Vec<(Transport, String, Body)> = Vec::new();
-        for (index, socket) in shares.udp.into_iter().enumerate() {
+        for (index, socket) in taken.udp.into_iter().enumerate() {
             let (shared, counters) = self.share(Transport::Udp);
             let body = move || {
                 supervise(&shared, &counters, |mut worker| {
@@ -207,7 +207,7 @@ impl Server {
             };
             bodies.push((Transport::Udp, format!("dnslb-udp-{index}"), Box::new(body)));
         }
-        for (index, listeners) in shares.tcp.into_iter().enumerate() {
+        for (index, listeners) in taken.tcp.into_iter().enumerate() {
             let (shared, counters) = self.share(Transport::Tcp);
             let gate = Arc::clone(gate);
             let body = move || {
@@ -498,9 +498,9 @@ mod tests {
 
         let udp = |stats: &Stats| stats.queries[&("udp", "NOERROR")];
         let (before, own) = (old.stats(), new.stats());
-        assert_eq!(udp(&before) + udp(&own), QUERIES.into());
+        assert_eq!(udp(&before) + udp(&own), u64::from(QUERIES));
         new.restore(before);
-        assert_eq!(udp(&new.stats()), QUERIES.into());
+        assert_eq!(udp(&new.stats()), u64::from(QUERIES));
         drop(kept);
         wait(|| old.stats().tcp.open == 0);
         old.stop();
