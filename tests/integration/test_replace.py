@@ -123,6 +123,27 @@ def test_one_that_does_not_start_changes_nothing(serve, write, server, zone):
     assert not asking.wrong
 
 
+def test_one_that_dies_before_it_answers_changes_nothing(serve, write):
+    old = serve(write(SERVER.format(workers=1), example_com=ZONE)).ready()
+    with socket.create_server(("127.0.0.1", 0)) as hangs:  # accepts, and never answers
+        check = (
+            f"check: {{type: http, port: {hangs.getsockname()[1]}, timeout: 20s, interval: 30s}}"
+        )
+        zone = ZONE.replace("{members", f"{{{check}, members").replace("192.0.2.1", "127.0.0.1")
+        with Asking(old.port, {"192.0.2.1", "192.0.2.2"}) as asking:
+            new = serve(write(SERVER.format(workers=3), example_com=zone), "--replace")
+            connection, _ = hangs.accept()  # it has the sockets, and is in its first round
+            asking.go_on()
+            new.kill()
+            connection.close()
+            old.wait_for("has not taken over")
+            asking.go_on()
+    assert not asking.wrong
+    write(example_com=ZONE.replace("nameservers", "ttl: 77\nnameservers"))
+    old.signal(signal.SIGHUP)
+    old.wait_for("reloaded")
+
+
 def test_nobody_to_replace(serve, write):
     daemon = serve(write(example_com=ZONE), "--replace").ready()
     assert any("nothing to replace" in line for line in daemon.lines)
