@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -20,7 +21,7 @@ from dnslb import __version__
 from dnslb.config.model import Family, ServiceId
 from dnslb.errors import PlanError
 from dnslb.policy.compile import Compiler
-from dnslb.policy.forecast import grow, within
+from dnslb.policy.forecast import Of, grow, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -158,11 +159,14 @@ def _shares(server: Server) -> Iterator[Metric]:
         "dnslb_service_up", "0 while its when_down answers.", labels=("service",)
     )
     compiler = Compiler(dict(server.monitor.standings()), server.config.atlas)
+    known = _intended_of(server)
     for service in server.config.services():
-        try:
-            intended = within(grow(compiler, service))
-        except PlanError:
-            continue  # it keeps the plan that it has, and the log says so
+        if service.id not in known:
+            try:
+                known[service.id] = within(grow(compiler, service))
+            except PlanError:
+                continue  # it keeps the plan that it has, and the log says so
+        intended = known[service.id]
         up.add_metric((str(service.id),), compiler.is_up(service))
         counted = server.traffic.counted(service.id)
         wholes: dict[str | None, int] = {}
@@ -176,6 +180,22 @@ def _shares(server: Server) -> Iterator[Metric]:
                 achieved = counted.get(key.backend, 0) / whole
                 share.add_metric((*labels, "achieved"), achieved)
     yield from (up, share)
+
+
+_Intended = dict[ServiceId, dict[Of, float]]
+
+_intended: WeakKeyDictionary[Server, tuple[int, _Intended]] = WeakKeyDictionary()
+"""What was intended in the generation that was last read: growing the trees of 10,000 backends
+takes a second, and between two scrapes hardly any plan changes."""
+
+
+def _intended_of(server: Server) -> _Intended:
+    """What is known of the generation in force, to be filled."""
+    generation = server.stats()["generation"]
+    before = _intended.get(server)
+    if before is None or before[0] != generation:
+        before = _intended[server] = (generation, {})
+    return before[1]
 
 
 def _query_log(server: Server) -> Iterator[Metric]:
