@@ -29,7 +29,7 @@ EVERY = 0.1  # seconds between two changes
 
 
 def beat(port: int, at: int, status: str) -> None:
-    request = urllib.request.Request(  # noqa: S310 - an http URL
+    request = urllib.request.Request(  # noqa: S310
         f"http://127.0.0.1:{port}/api/v1/backends/big/b{at:05}/heartbeat",
         json.dumps({"status": status}).encode(),
         {"Content-Type": "application/json"},

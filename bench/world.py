@@ -36,11 +36,20 @@ def arcs(topology: dict) -> list[list[tuple[float, float]]]:
 
 
 def ring(indices: list[int], known: list[list[tuple[float, float]]]) -> str:
+    """A ring as path data; one over the 180th meridian twice, so that each edge shows its part."""
     points: list[tuple[float, float]] = []
     for index in indices:
         arc = known[index] if index >= 0 else known[~index][::-1]
-        points += arc[1:] if points else arc
-    steps = [f"{round(x + 180, 1):g} {round(NORTH - y, 1):g}" for x, y in points]
+        for x, y in arc[1:] if points else arc:
+            turns = round((points[-1][0] - x) / 360) if points else 0
+            points.append((x + 360 * turns, y))
+    west, east = min(x for x, _ in points), max(x for x, _ in points)
+    shifts = [0] + [360] * (west < -180.1) + [-360] * (east > 180.1)
+    return "".join(outline(points, shift) for shift in shifts)
+
+
+def outline(points: list[tuple[float, float]], shift: int) -> str:
+    steps = [f"{round(x + 180 + shift, 1):g} {round(NORTH - y, 1):g}" for x, y in points]
     kept = [one for at, one in enumerate(steps) if not at or one != steps[at - 1]]
     return "M" + "L".join(kept) + "Z"
 
