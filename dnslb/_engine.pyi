@@ -203,7 +203,7 @@ class Engine:
         listen: Sequence[tuple[str, int]],
         workers: int,
         tcp: TcpData | None = None,
-        given: Sequence[int] = (),
+        given: Sequence[int] = ...,
     ) -> list[tuple[str, int]]:
         """Take UDP and TCP sockets on each address, `workers` of them, and return what was bound.
 

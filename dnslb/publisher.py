@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dnslb._engine import Engine, NetworkMap
-    from dnslb.config.model import BackendId, Config, Network, Pool, Service, ServiceId
+    from dnslb.config.model import Config, Network, Pool, PoolId, Service, ServiceId, Subject
     from dnslb.geo.atlas import Atlas
     from dnslb.health.standing import Standing
     from dnslb.policy.plan import ServicePlan
@@ -90,7 +90,7 @@ class Publisher:
     def __init__(
         self,
         engine: Engine,
-        standings: Callable[[], Mapping[BackendId, Standing]],
+        standings: Callable[[], Mapping[Subject, Standing]],
         events: Events | None = None,
     ) -> None:
         self._engine = engine
@@ -100,10 +100,10 @@ class Publisher:
         self._holders = _Holders(())
         self._atlas = EMPTY
         self._placing: list[Service] = []  # those whose plans depend on where clients are
-        self._changed: set[BackendId] = set()
+        self._changed: set[Subject] = set()
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._known: Mapping[BackendId, Standing] = {}  # what the plans in force were made with
+        self._known: Mapping[Subject, Standing] = {}  # what the plans in force were made with
         self._plans: dict[ServiceId, ServicePlan] = {}  # the plans in force
         self.seconds = Histogram()  # that publishing takes: compiling, and the engine's part
         self._failing: set[ServiceId] = set()
@@ -150,9 +150,9 @@ class Publisher:
                 self._atlas = old
                 raise
 
-    def changed(self, backends: Iterable[BackendId]) -> None:
-        """Have the plans that hold `backends` compiled anew, soon."""
-        self._changed.update(backends)
+    def changed(self, subjects: Iterable[Subject]) -> None:
+        """Have the plans that hold these backends and pools compiled anew, soon."""
+        self._changed.update(subjects)
         self._wake.set()
 
     async def run(self) -> None:
@@ -179,9 +179,7 @@ class Publisher:
                     self._known = standings
             await asyncio.sleep(pause)
 
-    def _publish(
-        self, services: Iterable[Service], standings: Mapping[BackendId, Standing]
-    ) -> None:
+    def _publish(self, services: Iterable[Service], standings: Mapping[Subject, Standing]) -> None:
         compiler = Compiler(standings, self._atlas)
         plans: dict[ServiceId, ServicePlan] = {}
         same: dict[tuple[int, int], bool] = {}  # services that share plans share the comparison
@@ -252,30 +250,43 @@ class _Holders:
     """Which services hold a backend, and which of them look at its load or latency."""
 
     def __init__(self, services: Iterable[Service]) -> None:
-        self._all: dict[BackendId, list[Service]] = {}
-        self._measuring: dict[BackendId, list[Service]] = {}
+        self._all: dict[Subject, list[Service]] = {}
+        self._measuring: dict[Subject, list[Service]] = {}
         measured: dict[int, bool] = {}
         for service in services:
             backends = list(service.backends())
-            for backend in backends:
-                self._all.setdefault(backend.id, []).append(service)
+            subjects: list[Subject] = [one.id for one in backends]
+            for subject in [*subjects, *_pools(service)]:
+                self._all.setdefault(subject, []).append(service)
             if any(_measured(pool, measured) for pool in service.pools()):
                 for backend in backends:
                     self._measuring.setdefault(backend.id, []).append(service)
 
     def of(
         self,
-        changed: Iterable[BackendId],
-        before: Mapping[BackendId, Standing],
-        now: Mapping[BackendId, Standing],
+        changed: Iterable[Subject],
+        before: Mapping[Subject, Standing],
+        now: Mapping[Subject, Standing],
     ) -> list[Service]:
         """The services whose plan may differ, each once."""
         found: dict[int, Service] = {}
-        for backend in changed:
-            old, new = before.get(backend, ALWAYS_UP), now.get(backend, ALWAYS_UP)
+        for subject in changed:
+            old, new = before.get(subject, ALWAYS_UP), now.get(subject, ALWAYS_UP)
             holders = self._all if turned(old, new) else self._measuring
-            found.update((id(service), service) for service in holders.get(backend, ()))
+            found.update((id(service), service) for service in holders.get(subject, ()))
         return list(found.values())
+
+
+def _pools(service: Service) -> list[PoolId]:
+    """Its pools and those below them, each once."""
+    found = {pool.id: pool for pool in service.pools()}
+    stack = list(found.values())
+    while stack:
+        for member in stack.pop().members:
+            if not isinstance(member.of, Backend) and member.of.id not in found:
+                found[member.of.id] = member.of
+                stack.append(member.of)
+    return list(found)
 
 
 def _measured(pool: Pool, known: dict[int, bool]) -> bool:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dnslb._engine import Stats
-    from dnslb.config.model import Backend, BackendId, Config, Listen
+    from dnslb.config.model import Backend, BackendId, Config, Listen, Subject
     from dnslb.geo.atlas import Atlas
     from dnslb.handover import Predecessor, Successor
     from dnslb.health.store import Saved
@@ -337,9 +337,9 @@ class Server:
         await self.publisher.relocate(atlas)
         self.config = replace(self.config, atlas=atlas)
 
-    def _on_change(self, backends: frozenset[BackendId]) -> None:
-        self.publisher.changed(backends)
-        self._keeper.see((name, self.monitor.standing(name)) for name in backends)
+    def _on_change(self, subjects: frozenset[Subject]) -> None:
+        self.publisher.changed(subjects)
+        self._keeper.see((name, self.monitor.standing(name)) for name in subjects)
 
 
 def _ttls(config: Config) -> dict[BackendId, float]:

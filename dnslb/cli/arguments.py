@@ -15,7 +15,7 @@ from dnslb.zone.names import from_text
 from dnslb.zone.types import type_number
 
 if TYPE_CHECKING:
-    from dnslb.config.model import BackendId, Config
+    from dnslb.config.model import Config, Subject
 
 __all__ = ["CONFIG", "DEFAULT_CONFIG", "DOWN", "question", "standings"]
 
@@ -49,14 +49,14 @@ def question(name: str, rtype: str, hint: str = "NAME") -> tuple[bytes, int]:
     return wire, number
 
 
-def standings(config: Config, patterns: tuple[str, ...]) -> dict[BackendId, Standing]:
+def standings(config: Config, patterns: tuple[str, ...]) -> dict[Subject, Standing]:
     """Those of backends that --down names; all others are up.
 
     Raises:
         click.BadParameter: a pattern matches nothing.
     """
     down = Standing(down=frozenset(Family), reason="taken as down (--down)")
-    known_down = {}
+    known_down: dict[Subject, Standing] = {}
     for pattern in patterns:
         backends = matching(config, pattern)
         if not backends:

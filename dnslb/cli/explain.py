@@ -138,6 +138,8 @@ def _grow(tree: Tree, pool: PoolView) -> Tree:
 
 def _label(pool: PoolView) -> str:
     state = "" if pool.up else " [red]down[/]"
+    if pool.state != "auto":
+        state += f" [yellow]{pool.state} by the operator[/]"
     return (
         f"pool [bold]{escape(pool.name)}[/] {escape(pool.strategy)}, "
         f"{pool.members_up} of {len(pool.members)} members up{state}"

@@ -50,6 +50,7 @@ __all__ = [
     "MxRecord",
     "Network",
     "Pool",
+    "PoolId",
     "Prefix",
     "RateLimit",
     "Rates",
@@ -59,6 +60,7 @@ __all__ = [
     "Settings",
     "Spill",
     "SrvRecord",
+    "Subject",
     "SvcbRecord",
     "Tcp",
     "WhenDown",
@@ -86,6 +88,21 @@ class BackendId(NamedTuple):
     def __str__(self) -> str:
         """The form that operators type and read."""
         return f"{self.pool}/{self.name}"
+
+
+class PoolId(NamedTuple):
+    """Which pool."""
+
+    zone: str
+    name: str
+
+    def __str__(self) -> str:
+        """The form that operators type and read."""
+        return self.name
+
+
+Subject = BackendId | PoolId
+"""What an operator gives a state to."""
 
 
 class ServiceId(NamedTuple):
@@ -199,6 +216,11 @@ class Pool:
     slow_start: float = 0.0  # seconds in which a backend that returns comes to its full share
     max_down: MaxDown | None = None  # None: checks may take all down
     spill: Spill | None = None  # None: it serves all of its clients until it is down
+
+    @property
+    def id(self) -> PoolId:
+        """Which pool it is."""
+        return PoolId(self.zone, self.name)
 
     def backends(self) -> Iterator[Backend]:
         """Every backend in this pool and in the pools below it, each once, in the order written."""

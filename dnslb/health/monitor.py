@@ -20,6 +20,7 @@ from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dnslb.config.model import PoolId
 from dnslb.events import Events
 from dnslb.health.canary import Canaries
 from dnslb.health.checks.base import Outcome, Result
@@ -40,7 +41,7 @@ from dnslb.waiting import happens
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from dnslb.config.model import Backend, BackendId, Pool
+    from dnslb.config.model import Backend, BackendId, Pool, Subject
     from dnslb.health.checks.base import Check
     from dnslb.health.history import History
     from dnslb.health.store import Saved
@@ -55,7 +56,7 @@ log = logging.getLogger("dnslb.health")
 class Monitor:
     """Probes backends and keeps their standings; needs a running event loop.
 
-    `on_change` is called with the backends whose standing changed in a way that matters for plans:
+    `on_change` is called with what stands otherwise in a way that matters for plans: for backends
     verdict, weight and operator state at once, load and latency when they moved by more than noise.
     What happens is told to `events`. With 2 and more `processes`, so many others make the probes.
     `sleep`, `clock` and `uniform` are the scheduler's, `later` is the loop's `call_later`.
@@ -63,7 +64,7 @@ class Monitor:
 
     def __init__(
         self,
-        on_change: Callable[[frozenset[BackendId]], None],
+        on_change: Callable[[frozenset[Subject]], None],
         *,
         events: Events | None = None,
         processes: int = 1,
@@ -84,15 +85,16 @@ class Monitor:
             uniform=uniform,
         )
         self._clock = clock
-        self._timers: Timers[BackendId | ProbeKey] = Timers(clock, later)
+        self._timers: Timers[Subject | ProbeKey] = Timers(clock, later)
         self._canaries = Canaries(probe_once, self._on_isolation)
         self._guards = Guards()
         self._operators = Operators()
         self._histories: dict[ProbeKey, History] = {}
         self._watched: dict[BackendId, Watched] = {}
         self._sharers: dict[ProbeKey, list[Watched]] = {}
-        self._standings: dict[BackendId, Standing] = {}
-        self._announced: dict[BackendId, Standing] = {}
+        self._standings: dict[Subject, Standing] = {}
+        self._announced: dict[Subject, Standing] = {}
+        self._pools: frozenset[PoolId] = frozenset()
         self._doubted: set[ProbeKey] = set()  # what turned down, and no canary passed since
         self._past = Past()
         self.durations: dict[str, Histogram] = {}  # of probes, by the type of their check
@@ -133,16 +135,22 @@ class Monitor:
                 item.backend.id in measured for item in items
             )
         self._guards.configure(by_name, [name for name, item in watched.items() if item.keys])
-        standings = {name: self._stands(item, histories, now) for name, item in watched.items()}
+        standings: dict[Subject, Standing] = {
+            name: self._stands(item, histories, now) for name, item in watched.items()
+        }
+        ids = frozenset(pool.id for pool in by_name.values())
+        standings.update(self._operators.standings(ids))
         gone = self._watched.keys() - watched.keys()
         self._past.remember(
             [(self._watched[one], self._standings[one], self._operators.of(one)) for one in gone],
             now,
         )
+        self._past.remember_pools((pool, self._operators.of(pool)) for pool in self._pools - ids)
+        self._pools = ids
         self._watched, self._histories, self._sharers = watched, histories, sharers
         self._standings = standings
         self._doubted &= set(histories)
-        self._operators.keep({*watched, *self._past.names})
+        self._operators.keep({*watched, *ids, *self._past.names})
         self._announced = {
             name: self._announced.get(name, standing) for name, standing in self._standings.items()
         }
@@ -153,14 +161,16 @@ class Monitor:
         self._round = asyncio.Event()
         if not self._waited:
             self._round.set()
-        self._timers.keep({*watched, *histories})
+        self._timers.keep({*watched, *histories, *ids})
         self._scheduler.schedule([*probed, *own])
         for key in histories:
             if isinstance(key.check, PushCheck) and key not in self._timers:
                 self._expect_heartbeat(key)
         for name in watched:
             self._set_timer(name)
-        self._announce(watched)
+        for pool in ids:
+            self._set_pool_timer(pool)
+        self._announce(standings)
 
     def saved(self) -> Saved:
         """What is to survive a restart. May be called in another thread."""
@@ -171,7 +181,8 @@ class Monitor:
             for name, item in watched.items()
             if name in standings
         ]
-        return save(self._histories, backends, self._clock())
+        pools = {pool: self._operators.of(pool) for pool in self._pools}
+        return save(self._histories, backends, pools, self._clock())
 
     def restore(self, saved: Saved) -> None:
         """Have what is configured from now on go on where `saved` ends."""
@@ -179,6 +190,10 @@ class Monitor:
         for name, one in saved.backends.items():
             if one.until is None or one.until > time.time():
                 self._operators.set(name, Wish(one.state, one.state_reason, one.until))
+        for pool, kept in saved.pools.items():
+            wish = Wish(kept.state, kept.reason, kept.until)
+            if not wish.over:
+                self._operators.set(pool, wish)
 
     async def first_round(self, grace: float) -> bool:
         """Wait until every probe has had a result, for at most `grace` seconds.
@@ -194,39 +209,51 @@ class Monitor:
         )
         return False
 
-    def standing(self, backend: BackendId) -> Standing:
-        """Where `backend` stands; one that is not watched is up."""
-        return self._standings.get(backend, ALWAYS_UP)
+    def standing(self, subject: Subject) -> Standing:
+        """Where a backend or pool stands; one that is not watched is up."""
+        return self._standings.get(subject, ALWAYS_UP)
 
-    def standings(self) -> Mapping[BackendId, Standing]:
-        """Where every backend stands: as it changes, until the next `configure`."""
+    def standings(self) -> Mapping[Subject, Standing]:
+        """Where every backend stands, and every pool: as it changes, until the next `configure`.
+
+        Of pools only the operator's state is in it.
+        """
         return self._standings
 
     def set_state(
         self,
-        backend: BackendId,
+        subject: Subject,
         state: OperatorState,
         reason: str = "",
         until: float | None = None,
     ) -> None:
-        """Set what the operator wants of `backend`; verdicts go on beside it.
+        """Set what the operator wants of a backend, beside its verdict, or of a pool.
 
         After `until`, in seconds since 1970, it is `auto` again.
 
         Raises:
-            KeyError: no such backend is watched.
+            KeyError: no such backend is watched, or there is no such pool.
         """
-        before = self._standings[backend]
-        self._operators.set(backend, Wish(state, reason, until))
+        before = self._standings[subject]
+        self._operators.set(subject, Wish(state, reason, until))
+        if isinstance(subject, PoolId):
+            members = [one for one in self._watched if one[:2] == subject]
+        else:
+            members = [subject]
         if before.withheld and state in {OperatorState.AUTO, OperatorState.UP}:
-            self._watched[backend].returned = self._clock()
+            for member in members:
+                self._watched[member].returned = self._clock()
         if before.state is not state:
-            self._teller.state(backend, self._operators.of(backend))
-        self._refresh([backend])
+            self._teller.state(subject, self._operators.of(subject))
+        self._refresh(members)
+        if isinstance(subject, PoolId):
+            self._standings[subject] = Standing(state=state)
+            self._set_pool_timer(subject)
+            self._announce([subject])
 
-    def wish(self, backend: BackendId) -> Wish:
-        """What the operator wants of `backend`, why, and until when."""
-        return self._operators.of(backend)
+    def wish(self, subject: Subject) -> Wish:
+        """What the operator wants of a backend or pool, why, and until when."""
+        return self._operators.of(subject)
 
     def push_load(self, backend: BackendId, load: float, max_age: float) -> None:
         """Take in a load of `backend` that counts for `max_age` seconds.
@@ -390,11 +417,25 @@ class Monitor:
             self._refresh(self._watched)
 
     def _on_timer(self, name: BackendId) -> None:
-        wish = self._operators.of(name)
-        if wish.until is not None and wish.until <= time.time():
+        if self._operators.of(name).over:
             self.set_state(name, OperatorState.AUTO, "its time is over")
         else:
             self._refresh([name])
+
+    def _set_pool_timer(self, pool: PoolId) -> None:
+        """Have the state of `pool` end when its time is over."""
+        until = self._operators.of(pool).until
+        if until is None:
+            self._timers.drop(pool)
+            return
+
+        def act() -> None:
+            if self._operators.of(pool).over:
+                self.set_state(pool, OperatorState.AUTO, "its time is over")
+            else:
+                self._set_pool_timer(pool)  # clocks differ a little
+
+        self._timers.set(pool, self._clock() + until - time.time(), act)
 
     def _expect_heartbeat(self, key: ProbeKey) -> None:
         check = key.check
@@ -474,14 +515,14 @@ class Monitor:
         else:
             self._timers.drop(name)
 
-    def _announce(self, backends: Iterable[BackendId]) -> None:
+    def _announce(self, subjects: Iterable[Subject]) -> None:
         changed = frozenset(
-            backend
-            for backend in backends
-            if matters(self._announced[backend], self._standings[backend])
+            subject
+            for subject in subjects
+            if matters(self._announced[subject], self._standings[subject])
         )
-        for backend in changed:
-            self._announced[backend] = self._standings[backend]
+        for subject in changed:
+            self._announced[subject] = self._standings[subject]
         if changed:
             self._on_change(changed)
 

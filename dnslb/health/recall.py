@@ -10,12 +10,13 @@ from dnslb.config.model import Family
 from dnslb.health.checks.base import AgentMode, Result
 from dnslb.health.damping import Damped
 from dnslb.health.history import History
-from dnslb.health.standing import Standing
+from dnslb.health.standing import OperatorState, Standing
 from dnslb.health.state import State
 from dnslb.health.store import (
     LASTS,
     Saved,
     SavedBackend,
+    SavedPool,
     SavedProbe,
     fingerprint,
     monotonic,
@@ -26,7 +27,7 @@ from dnslb.health.watched import Before, Pushed, Watched
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from dnslb.config.model import Backend, BackendId
+    from dnslb.config.model import Backend, BackendId, PoolId, Subject
     from dnslb.health.operators import Wish
     from dnslb.health.scheduler import ProbeKey
 
@@ -45,9 +46,9 @@ class Past:
         self._saved = Saved(0.0)
 
     @property
-    def names(self) -> Collection[BackendId]:
-        """The backends that something is known of."""
-        return self._saved.backends.keys()
+    def names(self) -> Collection[Subject]:
+        """The backends and pools that something is known of."""
+        return {*self._saved.backends, *self._saved.pools}
 
     def restore(self, saved: Saved) -> None:
         """Take in what was kept."""
@@ -57,7 +58,10 @@ class Past:
         backends = {
             name: one if one.gone else replace(one, gone=at) for name, one in saved.backends.items()
         }
-        self._saved = replace(saved, backends=backends)
+        pools = {
+            pool: one if one.gone else replace(one, gone=at) for pool, one in saved.pools.items()
+        }
+        self._saved = replace(saved, backends=backends, pools=pools)
 
     def standing(self, name: BackendId) -> Standing | None:
         """Where a backend stood, which holds until its checks say otherwise."""
@@ -93,10 +97,18 @@ class Past:
         for name in [name for name, one in known.items() if one.gone and at - one.gone >= LASTS]:
             del known[name]
 
+    def remember_pools(self, gone: Iterable[tuple[PoolId, Wish]]) -> None:
+        """Keep for a day what the operator wants of pools that are no more."""
+        known, at = self._saved.pools, time.time()
+        known.update(_save_pools(gone, gone=at))
+        for pool in [pool for pool, one in known.items() if one.gone and at - one.gone >= LASTS]:
+            del known[pool]
+
 
 def save(
     histories: Mapping[ProbeKey, History],
     backends: Iterable[tuple[Watched, Standing, Wish]],
+    pools: Mapping[PoolId, Wish],
     now: float,
 ) -> Saved:
     """What is to survive a restart."""
@@ -109,7 +121,17 @@ def save(
         item.backend.id: _save_backend(item, standing, wish, now)
         for item, standing, wish in backends
     }
-    return Saved(time.time(), probes, kept)
+    return Saved(time.time(), probes, kept, _save_pools(pools.items()))
+
+
+def _save_pools(
+    pools: Iterable[tuple[PoolId, Wish]], gone: float | None = None
+) -> dict[PoolId, SavedPool]:
+    return {
+        pool: SavedPool(wish.state, wish.reason, wish.until, gone)
+        for pool, wish in pools
+        if gone is None or wish.state is not OperatorState.AUTO
+    }
 
 
 def _save_history(history: History, now: float) -> SavedProbe | None:

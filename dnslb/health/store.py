@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from dnslb.config.model import BackendId
+from dnslb.config.model import BackendId, PoolId
 from dnslb.health.checks.base import HoldDown, Outcome
 from dnslb.health.standing import ALWAYS_UP, OperatorState, turned
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from dnslb.config.model import Subject
     from dnslb.health.checks.base import Check
     from dnslb.health.scheduler import ProbeKey
     from dnslb.health.standing import Standing
@@ -42,6 +43,7 @@ __all__ = [
     "Keeper",
     "Saved",
     "SavedBackend",
+    "SavedPool",
     "SavedProbe",
     "fingerprint",
     "pack",
@@ -111,6 +113,18 @@ class SavedBackend:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedPool:
+    """What is kept of a pool: what the operator wants of it."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    state: OperatorState = OperatorState.AUTO
+    reason: str = ""
+    until: Time | None = None
+    gone: Time | None = None  # since when it is not in the configuration
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """All that is kept."""
 
@@ -119,16 +133,23 @@ class Saved:
     at: Time
     probes: dict[str, SavedProbe] = field(default_factory=dict)
     backends: dict[BackendId, SavedBackend] = field(default_factory=dict)
+    pools: dict[PoolId, SavedPool] = field(default_factory=dict)
     ended: bool = False  # written when no result could come any more: none is missing
 
     def with_gone(self, old: Saved) -> Saved:
-        """The same with what `old` knows of backends that are not here, unless for too long."""
+        """The same with what `old` knows of what is not here any more, unless for too long."""
         backends = dict(self.backends)
         for name, one in old.backends.items():
             gone = self.at if one.gone is None else one.gone
             if name not in backends and self.at - gone < LASTS:
                 backends[name] = replace(one, gone=gone)
-        return Saved(self.at, self.probes, backends, self.ended)
+        pools = dict(self.pools)
+        for pool, kept in old.pools.items():
+            gone = self.at if kept.gone is None else kept.gone
+            wanted = kept.state is not OperatorState.AUTO
+            if pool not in pools and wanted and self.at - gone < LASTS:
+                pools[pool] = replace(kept, gone=gone)
+        return replace(self, backends=backends, pools=pools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +162,7 @@ class _File:
     at: Time
     probes: dict[str, SavedProbe]
     backends: list[tuple[tuple[str, str, str], SavedBackend]]
+    pools: list[tuple[tuple[str, str], SavedPool]] = field(default_factory=list)
     ended: bool = False
 
 
@@ -199,7 +221,7 @@ class Keeper:
         self._wake = asyncio.Event()
         self._lock: int | None = None
         self._failing = False
-        self._standings: dict[BackendId, Standing] = {}
+        self._standings: dict[Subject, Standing] = {}
 
     def load(self) -> Saved | None:
         """What was kept; None when there is nothing that can be used, which is told.
@@ -242,7 +264,7 @@ class Keeper:
         """Have the state written soon."""
         self._wake.set()
 
-    def see(self, standings: Iterable[tuple[BackendId, Standing]]) -> None:
+    def see(self, standings: Iterable[tuple[Subject, Standing]]) -> None:
         """Have the state written soon if one of these is another than before, but for its load."""
         for name, standing in standings:
             if turned(self._standings.get(name, ALWAYS_UP), standing):
@@ -362,12 +384,15 @@ def unpack(text: str | None) -> Saved | None:
 def _content(saved: Saved) -> _File:
     backends: list[tuple[tuple[str, str, str], SavedBackend]]
     backends = [((*name,), one) for name, one in saved.backends.items()]
-    return _File(VERSION, saved.at, saved.probes, backends, saved.ended)
+    pools: list[tuple[tuple[str, str], SavedPool]]
+    pools = [((*name,), one) for name, one in saved.pools.items()]
+    return _File(VERSION, saved.at, saved.probes, backends, pools, saved.ended)
 
 
 def _saved(read: _File) -> Saved:
     backends = {BackendId(*name): one for name, one in read.backends}
-    return Saved(read.at, read.probes, backends, read.ended)
+    pools = {PoolId(*name): one for name, one in read.pools}
+    return Saved(read.at, read.probes, backends, pools, read.ended)
 
 
 def _sync(folder: Path) -> None:

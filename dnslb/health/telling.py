@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from dnslb.config.model import PoolId
 from dnslb.health.checks.base import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from dnslb.config.model import BackendId, Family
+    from dnslb.config.model import BackendId, Family, Subject
     from dnslb.events import Events
     from dnslb.health.checks.base import Result
     from dnslb.health.guard import PoolKey
@@ -63,13 +64,19 @@ class Teller:
         down = sorted(family.name.lower() for family in standing.down)
         self._events.tell("verdict", **_named(backend), down=down, reason=standing.reason)
 
-    def state(self, backend: BackendId, wish: Wish) -> None:
-        """The operator wants something else of a backend."""
+    def state(self, subject: Subject, wish: Wish) -> None:
+        """The operator wants something else of a backend or pool."""
         why = f": {wish.reason}" if wish.reason else ""
-        log.info("backend %s: operator state %s%s", backend, wish.state.value, why)
+        kind = "pool" if isinstance(subject, PoolId) else "backend"
+        log.info("%s %s: operator state %s%s", kind, subject, wish.state.value, why)
+        if isinstance(subject, PoolId):
+            named: dict[str, str | None]
+            named = {"zone": subject.zone, "pool": subject.name, "backend": None}
+        else:
+            named = {**_named(subject)}
         self._events.tell(
             "state",
-            **_named(backend),
+            **named,
             state=wish.state.value,
             reason=wish.reason,
             until=wish.until,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dnslb.config.model import Backend, BackendId, Family
 from dnslb.errors import PlanError
 from dnslb.geo.atlas import EMPTY
-from dnslb.health.standing import ALWAYS_UP
+from dnslb.health.standing import ALWAYS_UP, OperatorState
 from dnslb.policy.join import join
 from dnslb.policy.lift import lifted
 from dnslb.policy.plan import Answer, Network, Node, Rcode, ServicePlan
@@ -35,7 +35,7 @@ from dnslb.zone.types import AAAA, CNAME, MX, SRV, A
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from dnslb.config.model import Member, Pool, Service, ServiceId
+    from dnslb.config.model import Member, Pool, Service, ServiceId, Subject
     from dnslb.geo.atlas import Atlas
     from dnslb.health.standing import Standing
 
@@ -85,10 +85,10 @@ _ADDRESSES: Final = {family: Asked(frozenset({family}), targets=False) for famil
 class Compiler:
     """Compiles services against one state of the backends; what services share is made once.
 
-    A backend without a standing is up.
+    A backend without a standing is up, and of a pool only the operator's state counts.
     """
 
-    def __init__(self, standings: Mapping[BackendId, Standing], atlas: Atlas = EMPTY) -> None:
+    def __init__(self, standings: Mapping[Subject, Standing], atlas: Atlas = EMPTY) -> None:
         self._standings = standings
         self.atlas = atlas
         self._services: dict[tuple[object, ...], ServicePlan] = {}
@@ -125,11 +125,23 @@ class Compiler:
         return self.pool_up(service.pool)
 
     def pool_up(self, pool: Pool) -> bool:
-        """Whether at least `min_up` members of `pool` are up."""
+        """Whether at least `min_up` members of `pool` are up, unless the operator decides."""
         up = self._up.get(id(pool))
         if up is None:
-            up = self._up[id(pool)] = self.members_up(pool) >= pool.min_up
+            state = self.pool_state(pool)
+            up = state is OperatorState.UP
+            if state is OperatorState.AUTO:
+                up = self.members_up(pool) >= pool.min_up
+            self._up[id(pool)] = up
         return up
+
+    def pool_state(self, pool: Pool) -> OperatorState:
+        """What the operator wants of `pool` as a member of others, and under services."""
+        return self._standings.get(pool.id, ALWAYS_UP).state
+
+    def pool_withheld(self, pool: Pool) -> bool:
+        """Whether the operator keeps `pool` out of its parents and services."""
+        return self.pool_state(pool) in {OperatorState.DOWN, OperatorState.DRAIN}
 
     def members_up(self, pool: Pool) -> int:
         """How many members of `pool` are up, in any family."""
@@ -193,18 +205,25 @@ def _down(service: Service, asked: Asked) -> Answer:
 
 
 class Tree:
-    """The pools under one service, for its ttl and number of answers."""
+    """The pools under one service, for its ttl and number of answers.
 
-    def __init__(self, compiler: Compiler, service: Service, pool: Pool) -> None:
+    `forced`, or while `pool` is down, all backends count as up, but for those that are withheld, if
+    there are others.
+    """
+
+    def __init__(
+        self, compiler: Compiler, service: Service, pool: Pool, *, forced: bool = False
+    ) -> None:
         self._compiler = compiler
+        self._service = service
+        self._root = pool
         self._ttl = service.ttl
         self._answers = service.answers
+        self._raised: dict[int, Tree] = {}
         self._nodes: dict[tuple[int, Asked], Node | None] = {}
         self._leaves: dict[BackendId, Answer] = {}
-        self._forced = not compiler.pool_up(pool)
-        self._withheld_too = self._forced and all(
-            compiler.standing(backend).withheld for backend in pool.backends()
-        )
+        self._forced = forced or not compiler.pool_up(pool)
+        self._withheld_too = self._forced and not self._reaches(pool, {})
 
     def node(self, pool: Pool, asked: Asked) -> Node | None:
         """The plan of `pool` for what is asked; None when it has no part in the answer."""
@@ -214,8 +233,10 @@ class Tree:
         return self._nodes[key]
 
     def _node(self, pool: Pool, asked: Asked) -> Node | None:
-        if not self._forced and not self._compiler.pool_up(pool):
+        if not self._takes_part(pool):
             return None
+        if self._is_raised(pool):
+            return self._as_if_up(pool).node(pool, asked)
         candidates = scaled(list(self._candidates(pool, asked)))
         return self._strategy(pool, asked, candidates) if candidates else None
 
@@ -255,8 +276,10 @@ class Tree:
         if pool.strategy.places:
             return None
         parts = [0.0] * len(pool.members)
-        if not self._forced and not self._compiler.pool_up(pool):
+        if not self._takes_part(pool):
             return parts
+        if self._is_raised(pool):
+            return self._as_if_up(pool).parts(pool, asked)
         candidates = scaled(list(self._candidates(pool, asked)))
         if not candidates:
             return parts
@@ -308,6 +331,39 @@ class Tree:
                     member.of.name, member.weight, child, load, latency, place,
                     spilled(load, spill),
                 )  # fmt: skip
+
+    def _takes_part(self, pool: Pool) -> bool:
+        """Whether answers may come from `pool`, if it has what is asked."""
+        if not self._forced:
+            return self._compiler.pool_up(pool)
+        withheld = self._compiler.pool_withheld(pool) and pool is not self._root
+        return self._withheld_too or not withheld
+
+    def _is_raised(self, pool: Pool) -> bool:
+        """Whether `pool` is up by the operator's word alone: then all below it counts as up."""
+        return (
+            not self._forced
+            and self._compiler.pool_state(pool) is OperatorState.UP
+            and not self._compiler.members_up(pool)
+        )
+
+    def _as_if_up(self, pool: Pool) -> Tree:
+        tree = self._raised.get(id(pool))
+        if tree is None:
+            tree = Tree(self._compiler, self._service, pool, forced=True)
+            self._raised[id(pool)] = tree
+        return tree
+
+    def _reaches(self, pool: Pool, known: dict[int, bool]) -> bool:
+        """Whether a backend below `pool` is withheld neither itself nor by a pool between."""
+        if id(pool) not in known:
+            known[id(pool)] = any(
+                not self._compiler.standing(member.of).withheld
+                if isinstance(member.of, Backend)
+                else not self._compiler.pool_withheld(member.of) and self._reaches(member.of, known)
+                for member in pool.members
+            )
+        return known[id(pool)]
 
     def includes(self, backend: Backend, asked: Asked) -> bool:
         """Whether `backend` can be chosen for what is asked."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.model import Backend, Family
+from dnslb.health.standing import OperatorState
 from dnslb.policy.compile import Asked, Compiler
 from dnslb.policy.outs import backend_out, pool_out
 from dnslb.policy.plan import Network, Rcode
@@ -24,7 +25,17 @@ from dnslb.zone.types import DS, type_name
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dnslb.config.model import Address, BackendId, Config, Member, Pool, Service, WhenDown, Zone
+    from dnslb.config.model import (
+        Address,
+        BackendId,
+        Config,
+        Member,
+        Pool,
+        Service,
+        Subject,
+        WhenDown,
+        Zone,
+    )
     from dnslb.health.standing import Standing
     from dnslb.policy.plan import Answer
     from dnslb.zone.lookup import Labels
@@ -77,6 +88,7 @@ class PoolView:
     members_up: int
     min_up: int
     members: tuple[MemberView, ...]
+    state: str = "auto"  # the operator's
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +122,7 @@ def explain(
     config: Config,
     name: bytes,
     rtype: int,
-    standings: Mapping[BackendId, Standing],
+    standings: Mapping[Subject, Standing],
     client: Address | None = None,
 ) -> Explanation:
     """Explain the answers to a question for `name`, in wire format, and `rtype`.
@@ -273,6 +285,7 @@ class _View:
             compiler.members_up(pool),
             pool.min_up,
             tuple(members),
+            compiler.pool_state(pool).value,
         )
 
     def _member(self, member: Member, note: str, counts: bool) -> MemberView:  # noqa: FBT001
@@ -309,6 +322,8 @@ class _View:
 
 def _standing_note(standing: Standing) -> str:
     """What else there is to know of a backend that serves."""
+    if standing.state is OperatorState.UP and (standing.down or standing.drained):
+        return f"forced up by the operator: {standing.reason or standing.drained}"
     if standing.held:
         return f"its checks fail, but its pool is frozen: {standing.reason}"
     if standing.weight != 1:

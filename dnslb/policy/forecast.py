@@ -22,7 +22,7 @@ from dnslb.zone.types import A
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dnslb.config.model import BackendId, Config, Member, Pool, Service
+    from dnslb.config.model import BackendId, Config, Member, Pool, Service, Subject
     from dnslb.health.standing import Standing
     from dnslb.policy.compile import Tree
 
@@ -52,7 +52,7 @@ class Of(NamedTuple):
     pool: str | None  # the pool to which a client's network has led; None: the whole service
 
 
-def forecast(config: Config, standings: Mapping[BackendId, Standing], service: Service) -> Branch:
+def forecast(config: Config, standings: Mapping[Subject, Standing], service: Service) -> Branch:
     """The tree of `service` with the shares that are meant while `standings` last.
 
     Raises:
@@ -71,7 +71,7 @@ def grow(compiler: Compiler, service: Service) -> Branch:
 
 
 def forecast_backends(
-    config: Config, standings: Mapping[BackendId, Standing], service: Service
+    config: Config, standings: Mapping[Subject, Standing], service: Service
 ) -> dict[BackendId, float]:
     """The share of each backend of `service`; empty where clients decide on any of them.
 

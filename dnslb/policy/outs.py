@@ -52,6 +52,8 @@ def backend_out(
 
 def pool_out(compiler: Compiler, tree: Tree, pool: Pool, asked: Asked) -> str:
     """Why no answer to what is `asked` comes from `pool`; empty when one may."""
+    if (state := compiler.pool_state(pool)) in BY_OPERATOR:
+        return BY_OPERATOR[state]
     if not compiler.pool_up(pool):
         up, of = compiler.members_up(pool), len(pool.members)
         return f"down: {up} of {of} members up, min_up is {pool.min_up}"

@@ -52,7 +52,7 @@ async def get_status(call: Call) -> StatusView:
         "zones": len(server.config.zones),
         "services": sum(1 for _ in server.config.services()),
         "pools": sum(1 for _ in server.config.pools()),
-        "backends": len(standings),
+        "backends": sum(1 for _ in server.config.backends()),
         "down": sum(1 for one in standings if one.down),
         "isolated": server.monitor.isolated,
         "frozen": [
