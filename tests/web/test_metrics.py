@@ -58,7 +58,14 @@ def test_values_follow_what_happens(tmp_path):
             (tmp_path / "zones" / "example.com.yaml").write_text("services: 1\n")
             assert not await server.reload()
             assert value(families(server)["dnslb_config_reload_success"]) == 0
+            generation = server.stats()["generation"]
             await call(session, "PUT", "backends/p/a/heartbeat", {})
+            deadline = time.monotonic() + 30
+            while (
+                server.stats()["generation"] == generation
+            ):  # shares are those of what is in force
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.01)
             shares = families(server)["dnslb_backend_share"]
             assert value(shares, backend="a", kind="intended") == 1
             assert value(shares, backend="b", kind="intended") == 0
