@@ -48,6 +48,7 @@ def test_what_a_wrong_line_is_told(run, line, words):
     assert "Traceback" not in result.output
 
 
+@pytest.mark.usefixtures("run")
 def test_the_apis_port_is_taken(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dnslb.cli.doctor import told
+from dnslb import __version__
+from dnslb.cli.doctor import told as warned
 from dnslb.config.load import load
-from dnslb.doctor import clock, machine, ttl
+from dnslb.doctor import clock, machine, running, ttl
 from dnslb.doctor.asking import COOKIE, Endpoint, Reply
 from dnslb.doctor.finding import Level, exit_code, note, ok, warning
 from dnslb.doctor.servers import Seen
@@ -128,12 +129,33 @@ def test_whom_the_api_lets_in(config, tmp_path):
     loaded = config(server="api: {token_file: tokens}\n")
     assert [one.level for one in machine.api(loaded)] == [Level.OK]
     _, warnings = load(tmp_path / "dnslb.yaml")
-    (finding,) = told(warnings)
+    (finding,) = warned(warnings)
     assert finding.level is Level.WARNING
     assert "everybody may read tokens" in finding.found
     loaded = config(server="api: {listen: 192.0.2.1, token_file: tokens}\n")
     assert [one.level for one in machine.api(loaded)] == [Level.WARNING]
     assert [one.level for one in machine.api(config(server="api: {}\n"))] == [Level.NOTE]
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "words"),
+    [
+        ({"version": __version__}, Level.OK, "as installed"),
+        ({"version": "0.0.9"}, Level.WARNING, "0.0.9 runs"),
+        ({"version": __version__, "isolated": True}, Level.ERROR, "cut off"),
+        ({"version": __version__, "down": 2, "backends": 3}, Level.WARNING, "2 of 3 are down"),
+    ],
+    ids=["same", "older", "isolated", "down"],
+)
+def test_the_running_server(status, level, words):
+    findings = list(running.judge(running.Running(status=status)))
+    assert max(one.level for one in findings) is level
+    assert words in findings[-1].found
+
+
+def test_a_server_that_tells_nothing():
+    told = [None, running.Running("it wants a token")]
+    assert [next(running.judge(one)).level for one in told] == [Level.NOTE, Level.NOTE]
 
 
 def test_exit_codes():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 
 import peers
@@ -245,6 +247,57 @@ def test_a_server_that_is_gone_and_one_that_is_lame(tmp_path, doctor, daemon, po
             _, findings = doctor("--parent", f"{PARENT}:{port}")
     (text,) = about(findings, "name servers", "error", "ns2")
     assert "a lame delegation" in text
+
+
+@contextmanager
+def by_udp_only(address, target, port):
+    """What a firewall does that forgets TCP: pass datagrams on, and nothing else."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((address, port))
+
+        def relay():
+            while True:
+                packet, sender = sock.recvfrom(4096)
+                if not packet:
+                    return
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as onward:
+                    onward.settimeout(PATIENCE)
+                    onward.sendto(packet, (target, port))
+                    sock.sendto(onward.recv(65_535), sender)
+
+        thread = threading.Thread(target=relay)
+        thread.start()
+        try:
+            yield
+        finally:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+                last.sendto(b"", (address, port))
+            thread.join()
+
+
+def test_a_server_whose_tcp_is_closed(tmp_path, doctor, daemon, port):
+    daemon(A)
+    with parent(tmp_path / "nsd", port), by_udp_only(B, A, port):
+        code, findings = doctor("--parent", f"{PARENT}:{port}")
+    (text,) = about(findings, "name servers", "error", "by TCP")
+    assert text.startswith(f"ns2.example.org. ({B}:{port}) by TCP: refused")
+    assert "let TCP to port 53 pass" in text
+    assert code == 2
+
+
+def test_ipv6_and_answers_too_large_for_udp(tmp_path, doctor, daemon, port):
+    zone = ZONE.replace("ns2: {A: 127.0.0.43}", 'ns2: {AAAA: "::1"}')
+    zone %= ", ".join(f"{number}{'x' * 200}" for number in range(9))
+    daemon(A, zone)
+    daemon("[::1]", zone)
+    glue = DELEGATION.replace("ns2.example.org. A 127.0.0.43", "ns2.example.org. AAAA ::1")
+    with parent(tmp_path / "nsd", port, glue):
+        _, findings = doctor("--parent", f"{PARENT}:{port}", config=A)
+    assert about(findings, "name servers", "ok", f"ns2.example.org. ([::1]:{port})")
+    assert not about(findings, "name servers", "note", "address families")
+    assert about(findings, "EDNS", "ok", "truncated by UDP and whole by TCP")
+    levels = {one["level"] for one in findings if one["subject"] in {"delegation", "name servers"}}
+    assert levels == {"ok"}
 
 
 def test_a_port_that_is_closed_and_one_that_is_taken(tmp_path, doctor, port):
