@@ -255,6 +255,11 @@ class Monitor:
         """What the operator wants of a backend or pool, why, and until when."""
         return self._operators.of(subject)
 
+    def ttl(self, backend: BackendId) -> float:
+        """Seconds that resolvers keep answers with `backend`; 0 for one that is not watched."""
+        item = self._watched.get(backend)
+        return item.ttl if item else 0.0
+
     def push_load(self, backend: BackendId, load: float, max_age: float) -> None:
         """Take in a load of `backend` that counts for `max_age` seconds.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import TypedDict
 
-from dnslb.config.model import Family
+from dnslb.config.model import Family, PoolId
 from dnslb.health.checks.push import PushCheck
 from dnslb.health.store import wall
 
 if TYPE_CHECKING:
-    from dnslb.config.model import Backend
+    from collections.abc import Iterable
+
+    from dnslb.config.model import Backend, BackendId
     from dnslb.health.history import History
     from dnslb.health.monitor import Monitor
     from dnslb.health.scheduler import ProbeKey
@@ -24,12 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BackendView",
+    "FinishView",
     "ProbeView",
     "ResultView",
     "TransitionView",
     "number",
     "show_backend",
     "show_explanation",
+    "show_finish",
     "stamp",
 ]
 
@@ -71,6 +76,14 @@ class TransitionView(TypedDict):
     reason: str
 
 
+class FinishView(TypedDict):
+    """When the last cached answer with a backend that is withheld runs out."""
+
+    at: str | None
+    seconds: float  # until then; 0 when it is over
+    last_answer: str | None  # when it was last handed out; None: not since the server started
+
+
 class BackendView(TypedDict):
     """One backend: its verdict by family, the operator's state, load, weight, probes."""
 
@@ -93,6 +106,7 @@ class BackendView(TypedDict):
     weight: float  # how much of its weight counts now
     rate: float  # answers a second, over the last ten
     last_answer: str | None  # since the server started
+    finish: FinishView | None  # while it, or its pool, is drained or down by the operator
     probes: list[ProbeView]
     transitions: list[TransitionView]
 
@@ -105,6 +119,8 @@ def show_backend(monitor: Monitor, traffic: Traffic, backend: Backend) -> Backen
     """
     standing = monitor.standing(backend.id)
     wish = monitor.wish(backend.id)
+    pool = PoolId(backend.id.zone, backend.id.pool)
+    withheld = standing.withheld or monitor.standing(pool).withheld
     families = [family for family in Family if backend.has(family)]
     now = monitor.now()
     return {
@@ -129,6 +145,7 @@ def show_backend(monitor: Monitor, traffic: Traffic, backend: Backend) -> Backen
         "weight": standing.weight,
         "rate": round(traffic.rate(backend.id), 2),
         "last_answer": stamp(traffic.last_answer(backend.id)),
+        "finish": show_finish(monitor, traffic, [backend.id]) if withheld else None,
         "probes": [_probe(key, one, now) for key, one in monitor.histories(backend.id).items()],
         "transitions": [
             {
@@ -138,6 +155,25 @@ def show_backend(monitor: Monitor, traffic: Traffic, backend: Backend) -> Backen
             }
             for one in monitor.transitions(backend.id)
         ],
+    }
+
+
+def show_finish(
+    monitor: Monitor, traffic: Traffic, backends: Iterable[BackendId]
+) -> FinishView | None:
+    """When the last cached answer with any of `backends` runs out; None for no backends."""
+    ends: list[tuple[float, float | None]] = []
+    for name in backends:
+        last = traffic.last_answer(name)
+        # a server before this one may have handed it out until the last moment
+        ends.append(((traffic.since if last is None else last) + monitor.ttl(name), last))
+    if not ends:
+        return None
+    at, last = max(ends, key=lambda end: end[0])
+    return {
+        "at": stamp(at),
+        "seconds": round(max(0.0, at - time.time()), 1),
+        "last_answer": stamp(last),
     }
 
 

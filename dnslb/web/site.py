@@ -23,7 +23,18 @@ from dnslb.web.names import Names
 from dnslb.web.openapi import document
 from dnslb.web.pages import add_pages
 from dnslb.web.route import MAX_BODY, PREFIX, Parameters, Route
-from dnslb.web.routes import backends, events, explain, pools, reload, services, status, top, zones
+from dnslb.web.routes import (
+    backends,
+    events,
+    explain,
+    pools,
+    reload,
+    services,
+    states,
+    status,
+    top,
+    zones,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -80,6 +91,7 @@ ROUTES: Final = (
     *backends.ROUTES,
     *explain.ROUTES,
     *reload.ROUTES,
+    *states.ROUTES,
     *events.ROUTES,
     *top.ROUTES,
     Route("GET", "openapi.json", _get_document, "This document", answer=dict[str, Any]),

@@ -25,7 +25,7 @@ def bearer(token):
 
 def test_roles(tmp_path, caplog):
     async def scenario(session):
-        drain = ("PUT", "backends/plain/c/state", {"state": "drain"})
+        drain = ("PUT", "backends/plain/c/state", {"state": "drain", "force": True})
         assert (await call(session, "GET", "status", headers=bearer(LOOK)))[0] == 200
         status, shown = await call(session, *drain, headers=bearer(LOOK))
         assert (status, shown["error"]["code"]) == (403, "role")
@@ -39,7 +39,7 @@ def test_roles(tmp_path, caplog):
     with caplog.at_level(logging.INFO, "dnslb.audit"):
         played(tmp_path, scenario, token=TOKENS)
     assert [one.message for one in caplog.records if one.name == "dnslb.audit"] == [
-        "PUT /api/v1/backends/plain/c/state by deploy at 127.0.0.1: state auto -> drain: ''",
+        "PUT /api/v1/backends/plain/c/state by deploy at 127.0.0.1: plain/c: state auto -> drain: ''",
         "POST /api/v1/reload by deploy at 127.0.0.1: 0 changes",
     ]
 

@@ -44,7 +44,7 @@ def test_load_and_state(tmp_path):
     async def scenario(session):
         status, shown = await call(session, "PUT", "backends/plain/c/load", {"load": 0.7})
         assert (status, shown["load"]) == (200, 0.7)
-        body = {"state": "drain", "reason": "maintenance", "until": "10m"}
+        body = {"state": "drain", "reason": "maintenance", "until": "10m", "force": True}
         status, shown = await call(session, "PUT", "backends/plain/c/state", body)
         assert status == 200
         assert (shown["state"], shown["state_reason"], shown["serves"]) == (
@@ -62,7 +62,7 @@ def test_load_and_state(tmp_path):
 def test_every_write_is_a_line_in_the_log(tmp_path, caplog):
     async def scenario(session):
         for path, body in (
-            ("backends/plain/c/state", {"state": "down", "reason": "x"}),
+            ("backends/plain/c/state", {"state": "down", "reason": "x", "force": True}),
             ("backends/plain/c/load", {"load": 0.7}),
             ("backends/p/a/heartbeat", {"status": "down", "reason": "y"}),
         ):
@@ -76,7 +76,7 @@ def test_every_write_is_a_line_in_the_log(tmp_path, caplog):
     lines = [(one.levelname, one.message) for one in caplog.records if one.name == "dnslb.audit"]
     path = "/api/v1/backends"
     assert lines == [
-        ("INFO", f"PUT {path}/plain/c/state by 127.0.0.1: state auto -> down: 'x'"),
+        ("INFO", f"PUT {path}/plain/c/state by 127.0.0.1: plain/c: state auto -> down: 'x'"),
         ("DEBUG", f"PUT {path}/plain/c/load by 127.0.0.1: load 0.7 for 60s"),
         ("DEBUG", f"PUT {path}/p/a/heartbeat by 127.0.0.1: heartbeat down: 'y'"),
         ("INFO", "POST /api/v1/pools/p/thaw?zone=example.com by 127.0.0.1: thaw: 0 backends go down"),
@@ -228,7 +228,9 @@ def test_no_two_metrics_have_the_same_labels(tmp_path):
 def test_a_reload_is_followed(tmp_path):
     async def run():
         async with serving(tmp_path) as (session, server):
-            status, _ = await call(session, "PUT", "backends/plain/c/state", {"state": "drain"})
+            status, _ = await call(
+                session, "PUT", "backends/plain/c/state", {"state": "drain", "force": True}
+            )
             assert status == 200
             file = tmp_path / "zones" / "example.com.yaml"
             file.write_text(ZONE.replace("name: a,", "name: fresh,"))

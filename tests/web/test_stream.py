@@ -32,7 +32,10 @@ def test_everything_that_changes_is_told(tmp_path):
             async with session.get(f"/api/v1/events?kind={kinds}") as response:
                 assert response.content_type == "text/event-stream"
                 await call(
-                    session, "PUT", "backends/plain/c/state", {"state": "drain", "reason": "x"}
+                    session,
+                    "PUT",
+                    "backends/plain/c/state",
+                    {"state": "drain", "reason": "x", "force": True},
                 )
                 await call(
                     session, "PUT", "backends/p/a/heartbeat", {"status": "down", "reason": "off"}
@@ -67,7 +70,9 @@ def test_a_service_that_goes_down(tmp_path):
     async def run():
         async with serving(tmp_path) as (session, server):
             async with session.get("/api/v1/events?kind=service") as response:
-                await call(session, "PUT", "backends/plain/c/state", {"state": "down"})
+                await call(
+                    session, "PUT", "backends/plain/c/state", {"state": "down", "force": True}
+                )
                 ((_, _, down),) = await heard(response, 1)
                 await call(session, "PUT", "backends/plain/c/state", {"state": "auto"})
                 ((number, _, up),) = await heard(response, 1)
@@ -80,7 +85,7 @@ def test_a_service_that_goes_down(tmp_path):
 def test_who_comes_back_misses_nothing(tmp_path):
     async def scenario(session):
         async with session.get("/api/v1/events?kind=state") as response:
-            await call(session, "PUT", "backends/plain/c/state", {"state": "drain"})
+            await call(session, "PUT", "backends/plain/c/state", {"state": "drain", "force": True})
             ((last, _, _),) = await heard(response, 1)
         for state in ("up", "auto"):
             await call(session, "PUT", "backends/plain/c/state", {"state": state})

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from contextlib import suppress
-from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -15,10 +13,8 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import NotRequired, TypedDict
 
-from dnslb.config.values import duration
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.load import MAX_LOAD
-from dnslb.health.standing import OperatorState
 from dnslb.web.audit import audit
 from dnslb.web.errors import ApiError
 from dnslb.web.names import NO_BACKEND, InZone, absolute
@@ -32,10 +28,7 @@ if TYPE_CHECKING:
     from dnslb.server import Server
     from dnslb.web.route import Call
 
-__all__ = ["ROUTES"]
-
-MAX_UNTIL: Final = 3650 * 86_400.0
-"""Seconds from now that an operator's state may end in; what is to stay longer has no end."""
+__all__ = ["ROUTES", "Words"]
 
 MAX_PAGE: Final = 10_000
 """Backends of one page."""
@@ -61,16 +54,6 @@ class Which(InZone):
     ] = None
     after: Annotated[
         str | None, Field(description="Those behind the one that `next` of the last page named.")
-    ] = None
-
-
-class StateBody(RouteBody):
-    """What the operator wants of a backend."""
-
-    state: Literal["auto", "up", "down", "drain"]
-    reason: Words = ""
-    until: Annotated[
-        str | None, Field(description="A duration, or a time of ISO 8601 with its offset.")
     ] = None
 
 
@@ -148,21 +131,6 @@ async def get_backend(call: Call) -> BackendView:
     return _shown(call, _meant(call))
 
 
-async def put_state(call: Call) -> BackendView:
-    """What the operator wants of it; verdicts go on beside it."""
-    body: StateBody = call.body
-    backend = _meant(call)
-    until = None if body.until is None else _until(body.until)
-    state = OperatorState(body.state)
-    if state is OperatorState.AUTO and until is not None:
-        raise ApiError(400, "body", "until: auto has no end")
-    before = call.server.monitor.wish(backend.id)
-    call.server.monitor.set_state(backend.id, state, body.reason, until)
-    call.server.keep()
-    audit(call, f"state {before.state.value} -> {state.value}: {body.reason!r}")
-    return _shown(call, backend)
-
-
 async def put_load(call: Call) -> BackendView:
     """How loaded it is."""
     body: LoadBody = call.body
@@ -194,34 +162,6 @@ def _shown(call: Call, backend: Backend) -> BackendView:
     return show_backend(call.server.monitor, call.server.traffic, backend)
 
 
-def _until(text: str) -> float:
-    """A time in seconds since 1970, from ISO 8601 with its offset or from a duration."""
-    now = time.time()
-    try:
-        at = now + duration(text)
-    except PydanticCustomError:
-        at = _moment(text)
-    if at <= now:
-        raise ApiError(400, "body", "until: is over already")
-    if at > now + MAX_UNTIL:
-        raise ApiError(
-            400, "body", "until: is more than ten years away; without it there is no end"
-        )
-    return at
-
-
-def _moment(text: str) -> float:
-    try:
-        at = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise ApiError(
-            400, "body", "until: must be a duration such as 10m, or as 2026-01-31T12:00:00+00:00"
-        )
-    return at.timestamp()
-
-
 ONE: Final = "backends/{pool}/{name}"
 
 ROUTES = (
@@ -236,16 +176,6 @@ ROUTES = (
     ),
     Route(
         "GET", ONE, get_backend, "One backend", answer=BackendView, query=InZone, errors=NO_BACKEND
-    ),
-    Route(
-        "PUT",
-        f"{ONE}/state",
-        put_state,
-        "What the operator wants of it",
-        answer=BackendView,
-        query=InZone,
-        body=StateBody,
-        errors=NO_BACKEND,
     ),
     Route(
         "PUT",

@@ -13,13 +13,14 @@ from dnslb.web.audit import audit
 from dnslb.web.errors import ApiError
 from dnslb.web.names import NO_POOL, InZone, absolute
 from dnslb.web.route import Error, Route
+from dnslb.web.show import FinishView, show_finish, stamp
 
 if TYPE_CHECKING:
     from dnslb.config.model import Pool
     from dnslb.server import Server
     from dnslb.web.route import Call
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "PoolView", "show_pool"]
 
 
 class PoolMemberView(TypedDict):
@@ -42,6 +43,10 @@ class PoolView(TypedDict):
     min_up: int
     frozen: bool  # whether no more of its backends go down
     held: list[str]  # backends that are up only since it is frozen
+    state: str  # what the operator wants: auto, up, down or drain
+    state_reason: str
+    until: str | None
+    finish: FinishView | None  # while it is drained or down by the operator
     services: list[str]  # that it can answer for
     members: list[PoolMemberView]
 
@@ -68,7 +73,8 @@ async def get_pools(call: Call) -> PoolsView:
 
 async def get_pool(call: Call) -> PoolView:
     """One pool."""
-    return _Shown(call.server)(call.names.pool(call.path["pool"], call.query.zone))
+    pool = call.names.pool(call.path["pool"], call.query.zone)
+    return await asyncio.to_thread(show_pool, call.server, pool)
 
 
 async def post_thaw(call: Call) -> ThawedView:
@@ -82,10 +88,16 @@ async def post_thaw(call: Call) -> ThawedView:
     return {"down": sorted(str(backend) for backend in held)}
 
 
+def show_pool(server: Server, pool: Pool) -> PoolView:
+    """`pool` as it is now."""
+    return _Shown(server)(pool)
+
+
 class _Shown:
     """Shows pools as they are now."""
 
     def __init__(self, server: Server) -> None:
+        self._server = server
         self._compiler = Compiler(dict(server.monitor.standings()), server.config.atlas)
         self._frozen = server.monitor.frozen()
         self._services: dict[tuple[str, str], list[str]] = {}
@@ -98,6 +110,10 @@ class _Shown:
                 self._services.setdefault(key, []).append(str(service.id))
 
     def __call__(self, pool: Pool) -> PoolView:
+        monitor, traffic = self._server.monitor, self._server.traffic
+        wish = monitor.wish(pool.id)
+        withheld = monitor.standing(pool.id).withheld
+        backends = [backend.id for backend in pool.backends()] if withheld else []
         held = self._frozen.get((pool.zone, pool.name))
         members: list[PoolMemberView] = []
         for member in pool.members:
@@ -116,6 +132,10 @@ class _Shown:
             "min_up": pool.min_up,
             "frozen": held is not None,
             "held": sorted(map(str, held or ())),
+            "state": wish.state.value,
+            "state_reason": wish.reason,
+            "until": stamp(wish.until),
+            "finish": show_finish(monitor, traffic, backends),
             "services": self._services.get((pool.zone, pool.name), []),
             "members": members,
         }
