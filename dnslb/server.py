@@ -24,7 +24,7 @@ from dnslb.garbage import settle
 from dnslb.geo.watch import Watcher
 from dnslb.health.checks.group import leaves
 from dnslb.health.monitor import Monitor
-from dnslb.health.store import Keeper, SavedBackend
+from dnslb.health.store import Keeper, SavedBackend, SavedPool
 from dnslb.hooks.deliver import Hooks
 from dnslb.listening import Given, bind, bind_api
 from dnslb.priority import answering
@@ -314,6 +314,11 @@ class Server:
             if wish != (old.state, old.state_reason, old.until):
                 with suppress(KeyError):  # it is in the old configuration only
                     self.monitor.set_state(name, *wish)
+        pools = known.pools if known else {}
+        for pool, kept in parting.saved.pools.items() if parting.saved else ():
+            if kept != pools.get(pool, SavedPool()):
+                with suppress(KeyError):
+                    self.monitor.set_state(pool, kept.state, kept.reason, kept.until)
         await asyncio.to_thread(self._keeper.load)  # the folder is this server's from now on
 
     def _watch(self, config: Config, backends: Iterable[Backend]) -> None:

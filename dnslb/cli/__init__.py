@@ -16,7 +16,11 @@ from dnslb.errors import ConfigError, DnslbError
 
 __all__ = ["main"]
 
-VERBS: Final = ("serve", "check", "explain", "ecs", "demo", "schema", "doctor", "completion", "man")
+VERBS: Final = (
+    *("serve", "check", "explain", "ecs", "demo", "schema"),
+    *("status", "top", "drain", "undrain", "reload"),
+    *("doctor", "completion", "man"),
+)
 
 
 class _Verbs(click.Group):

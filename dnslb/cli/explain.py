@@ -12,7 +12,9 @@ from rich.table import Table
 from rich.tree import Tree
 
 from dnslb.cli.arguments import CONFIG, DEFAULT_CONFIG, DOWN, question, standings
+from dnslb.cli.client import client_of
 from dnslb.cli.completing import names, types
+from dnslb.cli.told import explanation
 from dnslb.config.load import load
 from dnslb.policy.explain import explain
 from dnslb.zone.lookup import Kind
@@ -42,16 +44,30 @@ __all__ = ["command"]
     show_default=True,
     help="The configuration to explain.",
 )
-def command(name: str, rtype: str, client: str | None, down: tuple[str, ...], config: Path) -> None:
+@click.option("--live", is_flag=True, help="As the running server answers now.")
+def command(
+    name: str,
+    rtype: str,
+    client: str | None,
+    down: tuple[str, ...],
+    config: Path,
+    live: bool,  # noqa: FBT001 - click's way
+) -> None:
     """Explain the answers to a question for NAME and TYPE (default A), step by step.
 
     Reads the configuration and asks no running server: all backends count as up, but for those
-    named with --down.
+    named with --down. With --live the running server explains what it answers now.
     """
-    loaded, _ = load(config)
     wire, number = question(name, rtype)
-    explanation = explain(loaded, wire, number, standings(loaded, down), _client(client))
-    show(explanation, Console(highlight=False, soft_wrap=True, width=10_000))
+    if live:
+        if down:
+            raise click.UsageError("--live shows what is so, and --down what would be")
+        told = client_of(config).get("explain", name=name, type=rtype, client=client)
+        show(explanation(told), Console(highlight=False, soft_wrap=True, width=10_000))
+        return
+    loaded, _ = load(config)
+    found = explain(loaded, wire, number, standings(loaded, down), _client(client))
+    show(found, Console(highlight=False, soft_wrap=True, width=10_000))
 
 
 def _client(text: str | None) -> Address | None:

@@ -90,7 +90,8 @@ def read_api(shape: ApiShape, spot: Spot) -> Api:
     tokens: tuple[Token, ...] = ()
     if shape.token_file is not None:
         tokens = _tokens(shape.token_file, spot.at("token_file"))
-    return Api(listen, tokens, _hosts(shape.hosts or [], spot.at("hosts")), _tls(shape, spot))
+    file = None if shape.token_file is None else spot.file.parent / shape.token_file
+    return Api(listen, tokens, _hosts(shape.hosts or [], spot.at("hosts")), _tls(shape, spot), file)
 
 
 def _tls(shape: ApiShape, spot: Spot) -> ApiTls | None:

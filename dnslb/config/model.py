@@ -409,6 +409,7 @@ class Api:
     tokens: tuple[Token, ...] = ()  # none: everybody who reaches it may do everything
     hosts: tuple[str, ...] = ()  # names that browsers may call it by
     tls: ApiTls | None = None  # None: plain HTTP
+    token_file: Path | None = None  # where the tokens stand
 
 
 @dataclass(frozen=True, slots=True)

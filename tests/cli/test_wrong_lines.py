@@ -27,7 +27,7 @@ LINES = [
     ("doctor a..org", "Invalid value for DOMAIN: 'a..org' is no domain name"),
     ("demo --seconds x", "'x' is not a valid number."),
     ("doctor example.org --port x", "'x' is not a valid number."),
-    ("explain --clint 1 x", "Did you mean '--client'?"),
+    ("explain --clint 1 x", "'--client'"),
 ]
 
 

@@ -71,6 +71,7 @@ class ExplainedPoolView(TypedDict):
     up: bool
     members_up: int
     min_up: int
+    state: str  # the operator's
     members: list[ExplainedMemberView]
 
 
