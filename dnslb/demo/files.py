@@ -24,13 +24,18 @@ POOLS = {
 """The services of the demo, each with a pool of the same name: strategy and what to watch for."""
 
 
-def write(folder: Path, port: int, backends: Sequence[DemoBackend]) -> Path:
-    """Write `dnslb.yaml` and the zone into `folder`; returns the former's path."""
+def write(folder: Path, port: int, api: int, backends: Sequence[DemoBackend]) -> Path:
+    """Write `dnslb.yaml` and the zone into `folder`; returns the path of the former."""
     zones = folder / "zones"
     zones.mkdir(exist_ok=True)
     (zones / f"{ZONE}.yaml").write_text(_zone(backends), "utf-8")
     config = folder / "dnslb.yaml"
-    config.write_text(f'listen: ["127.0.0.1:{port}"]\nzones: zones\n', "utf-8")
+    text = (
+        f'listen: ["127.0.0.1:{port}"]\n'
+        f'api: {{listen: "127.0.0.1:{api}"}}  # the dashboard is there, too\n'
+        "zones: zones\n"
+    )
+    config.write_text(text, "utf-8")
     return config
 
 

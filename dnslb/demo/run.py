@@ -37,6 +37,9 @@ __all__ = ["run"]
 PORT: Final = 5300
 """Where the demo answers, unless something else does."""
 
+API_PORT: Final = 8053
+"""Where its dashboard is, likewise."""
+
 ASK_EVERY: Final = 0.2
 """Seconds between two queries of the demo's own."""
 
@@ -80,15 +83,15 @@ class _Demo:
         for backend in self._backends:
             await backend.start()
         try:
-            self._server = await self._serve(folder, PORT)
+            self._server = await self._serve(folder, PORT, API_PORT)
         except ListenError:
-            self._server = await self._serve(folder, 0)
+            self._server = await self._serve(folder, 0, 0)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._done.set)
 
-    async def _serve(self, folder: Path, port: int) -> Server:
-        self._config = write(folder, port, self._backends)
+    async def _serve(self, folder: Path, port: int, api: int) -> Server:
+        self._config = write(folder, port, api, self._backends)
         config, _ = load(self._config)
         server = Server(config)
         try:
@@ -131,6 +134,7 @@ class _Demo:
     async def _lines(self, console: Console) -> None:
         for line, what in dig_lines(self._port):
             console.print(f"{line}  # {what}", soft_wrap=True, highlight=False)
+        console.print(f"{self._page}  # the dashboard", soft_wrap=True, highlight=False)
         console.print(f"ready: 127.0.0.1:{self._port}: type 1, 2 or 3 to stop or start a backend")
         before: dict[str, int] = {}
         while not self._done.is_set():
@@ -146,9 +150,15 @@ class _Demo:
     def _port(self) -> int:
         return self._server.listening[0].port if self._server else 0
 
+    @property
+    def _page(self) -> str:
+        """Where the dashboard is."""
+        return f"http://{self._server.api}/" if self._server else ""
+
     def _screen(self) -> RenderableType:
         zone = str(self._config.parent / "zones" / f"{ZONE}.yaml")
-        return render(self._rows(), self._recent, self._events.lines, self._port, zone)
+        rows = self._rows()
+        return render(rows, self._recent, self._events.lines, self._port, self._page, zone)
 
     def _rows(self) -> list[Row]:
         if self._server is None:

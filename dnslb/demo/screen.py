@@ -70,9 +70,14 @@ def dig_lines(port: int) -> list[tuple[str, str]]:
 
 
 def render(
-    rows: Sequence[Row], recent: Sequence[str], events: Sequence[str], port: int, zone: str
+    rows: Sequence[Row],
+    recent: Sequence[str],
+    events: Sequence[str],
+    port: int,
+    page: str,
+    zone: str,
 ) -> RenderableType:
-    """The whole screen."""
+    """The whole screen; the dashboard is at `page`."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in (
         "key",
@@ -113,6 +118,7 @@ def render(
         "",
         Text("Try in another terminal", "bold"),
         digs,
+        Text(f"{page:<{len(dig_lines(port)[0][0])}}", "bold") + Text("  # the dashboard", "dim"),
         Text(f"curl http://{rows[0].backend.host}:{rows[0].backend.port}/", "bold"),
         "",
         Text(f"The zone is {zone}: change it and press r", "dim"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import urllib.request
 
 import pytest
 from harness import PATIENCE, ask
@@ -49,6 +50,9 @@ def seen(port):
 def test_stopping_and_starting_a_backend_changes_the_answers(demo):
     dig = until(demo, "+short www.example.com").split()
     port = int(dig[dig.index("-p") + 1])
+    page = until(demo, "# the dashboard").split()[0]
+    with urllib.request.urlopen(page, timeout=PATIENCE) as response:  # noqa: S310 - ours
+        assert b"<title>dnslb" in response.read()
     until(demo, "ready")
     # one where the system has a single loopback address; the demo asks too, and takes turns away
     eventually(lambda: len(set(seen(port))) in {1, 3})
