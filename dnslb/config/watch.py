@@ -62,6 +62,6 @@ def signature(path: Path) -> Signature:
         if path.is_dir():
             names = sorted(file.name for file in path.iterdir() if file.suffix in SUFFIXES)
             return (status.st_ino, *(hash(name) for name in names))
-    except OSError:
+    except (OSError, ValueError):  # a NUL in its name
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
