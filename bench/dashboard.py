@@ -23,7 +23,7 @@ from playwright.sync_api import CDPSession, Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests" / name) for name in ("browser", "integration", "")]
 
-from conftest import Site, many  # noqa: E402
+from browser_site import Site, many  # noqa: E402
 
 EVERY = 0.1  # seconds between two changes
 

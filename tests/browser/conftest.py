@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "integration"))
-sys.path.append(str(Path(__file__).parents[1]))
-
-from harness import Daemon, Web
+from browser_site import ZONE, Site
+from harness import Web
 from playwright.sync_api import sync_playwright
 
 from tools import tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
-
-ZONE = """
-nameservers: [ns.example.net.]
-ttl: 5
-checks:
-  web: {{type: http, path: /, port: {port}, interval: 1s, timeout: 900ms, rise: 1, fall: 1}}
-pools:
-  europe:
-    strategy: weighted
-    check: web
-    members:
-      - {{name: fra1, address: 127.0.0.11, weight: 3}}
-      - {{name: ams1, address: 127.0.0.12, weight: 1}}
-  reserve: {{check: web, members: [{{name: sfo1, address: 127.0.0.13}}]}}
-  all:
-    strategy: failover
-    members: [{{pool: europe}}, {{pool: reserve}}]
-services:
-  www: {{pool: all}}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -114,26 +90,6 @@ def webs() -> Iterator[list[Web]]:
         web.stop()
 
 
-class Site:
-    """A daemon in a folder of its own, which can be started again where it was."""
-
-    def __init__(self, folder: Path, zone: str, more: str = "") -> None:
-        (folder / "zones").mkdir()
-        (folder / "zones" / "example.com.yaml").write_text(zone)
-        self._config = folder / "dnslb.yaml"
-        self._more = more
-        self.api = 0
-        self.daemon: Daemon
-
-    def start(self) -> Daemon:
-        text = f"listen: ['127.0.0.1:0']\napi: {{listen: '127.0.0.1:{self.api}'{self._more}}}\n"
-        self._config.write_text(text)
-        self.daemon = Daemon(self._config)
-        self.daemon.ready()
-        self.api = self.daemon.api
-        return self.daemon
-
-
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
     """Start a daemon with a zone."""
@@ -154,17 +110,3 @@ def site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
 def small(site: Callable[..., Site], webs: list[Web]) -> Site:
     """Three real backends."""
     return site(ZONE.format(port=webs[0].port))
-
-
-def many(count: int) -> str:
-    """A zone of so many backends, which tell by heartbeats how they are; most never did."""
-    members = "".join(
-        f"    - {{name: b{at:05}, address: 198.18.{at // 250}.{at % 250 + 1}}}\n"
-        for at in range(count)
-    )
-    return (
-        "nameservers: [ns.example.net.]\nchecks:\n  beat: {type: push, deadline: 1h, rise: 1, fall: 1}\n"
-        "pools:\n  big:\n   strategy: weighted\n   check: beat\n   members:\n"
-        + members
-        + "services:\n  www: {pool: big}\n"
-    )

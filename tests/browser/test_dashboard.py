@@ -8,9 +8,8 @@ import urllib.request
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browser_site import ZONE, many
 from playwright.sync_api import expect
-
-from conftest import many
 
 SIZES = [(360, 740), (1024, 768), (1600, 1000)]
 
@@ -138,8 +137,6 @@ def test_a_lost_connection_is_told_and_comes_back(small, visit):
 
 def test_the_token_is_asked_for_once(site, visit, tmp_path, webs):
     (tmp_path / "api.token").write_text("open-sesame-0123456789\n")
-    from conftest import ZONE
-
     started = site(ZONE.format(port=webs[0].port), ", token_file: api.token")
     page = visit(started.api)
     for token in ("wrong", "open-sesame-0123456789"):
