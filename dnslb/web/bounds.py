@@ -29,9 +29,6 @@ PER_CLIENT: Final = 128
 STALL_TIME: Final = 30.0
 """Seconds in which a client has to take something of an answer that waits for it."""
 
-HEAD_TIME: Final = 10.0
-"""Seconds in which a new connection's first request has to arrive, but for its body."""
-
 LOOK_EVERY: Final = 1.0
 
 
@@ -65,34 +62,24 @@ class Rate:
 
 
 class Patience:
-    """Ends connections that only wait, and those beyond the bounds.
+    """Ends connections whose client does not take its answer, and those beyond the bounds.
 
-    They are those on which no request comes, whose client does not take its answer, or of which
-    there are more than `CONNECTIONS`, or than `PER_CLIENT` of one client. `served` is to be told of
-    each connection that has brought a request. Between two requests of one connection the web
-    server's own limit holds.
+    The bounds are `CONNECTIONS`, and `PER_CLIENT` of one client. One on which no request comes is
+    ended by the web server itself, when its `keepalive_timeout` is over.
     """
 
     def __init__(self, server: web.Server) -> None:
         self._server = server
-        self._since: dict[object, float] = {}  # when each connection was first seen
-        self._served: set[object] = set()
         self._waiting: dict[object, tuple[int, float]] = {}  # octets to be taken, and since when
-
-    def served(self, request: web.Request) -> None:
-        """Note that a request has come."""
-        self._served.add(request.protocol)
 
     async def run(self) -> None:
         """Look after connections, until cancelled."""
         while True:
-            await asyncio.sleep(min(LOOK_EVERY, HEAD_TIME / 4, STALL_TIME / 4))
+            await asyncio.sleep(min(LOOK_EVERY, STALL_TIME / 4))
             self._look(time.monotonic())
 
     def _look(self, now: float) -> None:
         there = self._server.connections
-        self._since = {one: self._since.get(one, now) for one in there}
-        self._served.intersection_update(there)
         before, self._waiting = self._waiting, {}
         clients: Counter[object] = Counter()
         for at, connection in enumerate(there):
@@ -101,10 +88,10 @@ class Patience:
                 continue
             client = (transport.get_extra_info("peername") or ("",))[0]
             clients[client] += 1
-            late = connection not in self._served and now - self._since[connection] > HEAD_TIME
+            stalls = False
             if size := transport.get_write_buffer_size():
                 old, since = before.get(connection, (0, now))
                 self._waiting[connection] = size, since if size == old else now
-                late = late or now - self._waiting[connection][1] > STALL_TIME
-            if late or at >= CONNECTIONS or clients[client] > PER_CLIENT:
+                stalls = now - self._waiting[connection][1] > STALL_TIME
+            if stalls or at >= CONNECTIONS or clients[client] > PER_CLIENT:
                 transport.abort()

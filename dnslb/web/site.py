@@ -55,7 +55,7 @@ RATE: Final = 500.0
 ten seconds. Beyond, probes would have to wait for those who ask."""
 
 KEEP_ALIVE: Final = 15.0
-"""Seconds that a connection may be idle between two requests."""
+"""Seconds in which a request's head has to arrive, the first as well as further ones."""
 
 PARTING: Final = 1.0
 """Seconds that requests get to end when the server stops; streams never end by themselves."""
@@ -114,7 +114,6 @@ class Site:
         self._rate = Rate(RATE, burst=2 * RATE)
         self._tls: ssl.SSLContext | None = None
         self._runner: web.AppRunner | None = None
-        self._patience: Patience | None = None
         self._looking: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
@@ -154,8 +153,8 @@ class Site:
         # a copy, since the site closes its own: who takes over goes on with it
         await web.SockSite(self._runner, sock.dup(), ssl_context=self._tls).start()
         if self._runner.server is not None:
-            self._patience = Patience(self._runner.server)
-            self._looking = asyncio.create_task(self._patience.run(), name="api")
+            patience = Patience(self._runner.server)
+            self._looking = asyncio.create_task(patience.run(), name="api")
         return Listen(self._api.listen.address, sock.getsockname()[1])
 
     def renew(self, api: Api | None) -> None:
@@ -182,8 +181,6 @@ class Site:
     def _bounded(self) -> Middleware:
         @web.middleware
         async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if self._patience is not None:
-                self._patience.served(request)
             self._rate.spend(request.remote or "")
             return await handler(request)
 
