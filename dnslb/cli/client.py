@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 
 from dnslb.config.load import load
+from dnslb.config.secret import words_of
 from dnslb.errors import DnslbError
 
 if TYPE_CHECKING:
@@ -176,12 +177,11 @@ def read_token(file: Path) -> str:
         DnslbError: there is none that can be read.
     """
     try:
-        lines = [line.partition("#")[0].split() for line in file.read_text("utf-8").splitlines()]
+        tokens = [words for _, words in words_of(file.read_text("utf-8"))]
     except OSError as error:
         raise DnslbError(f"{file}: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError:
         raise DnslbError(f"{file}: is not UTF-8 text") from None
-    tokens = [words for words in lines if words]
     if not tokens:
         raise DnslbError(f"{file}: holds no token")
     operating = (words[-1] for words in tokens if len(words) != 3 or words[1] == "operate")

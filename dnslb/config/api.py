@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
 
-from dnslb.config.files import read_text
 from dnslb.config.listen import FORMS, listen_of
 from dnslb.config.model import Api, ApiTls, Role, Token
-from dnslb.config.secret import check_mode
-from dnslb.config.spot import Spot
+from dnslb.config.secret import read_secret
 from dnslb.config.suggest import listed, unknown
 from dnslb.config.values import Shape, Text, Texts, items
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from dnslb.config.spot import Spot
 
 __all__ = ["ApiShape", "read_api"]
 
@@ -116,18 +116,17 @@ def _hosts(names: list[str], spot: Spot) -> tuple[str, ...]:
 
 
 def _tokens(name: str, spot: Spot) -> tuple[Token, ...]:
-    file = spot.file.parent / name
-    missing = "no such file; make it with `openssl rand -hex 24`, which is then the one token"
-    text = read_text(file, spot.report, missing=missing)
-    if text is None:
+    read = read_secret(
+        name,
+        spot,
+        missing="no such file; make it with `openssl rand -hex 24`, which is then the one token",
+        danger="who knows a token can use the API",
+    )
+    if read is None:
         return ()
-    check_mode(file, spot, "who knows a token can use the API")
-    lines = [line.partition("#")[0].split() for line in text.splitlines()]
-    written = [(number, words) for number, words in enumerate(lines, start=1) if words]
     found: dict[str, Token] = {}
-    for number, words in written:
-        here = Spot(spot.report, file, place=(number, 1))
-        alone = len(words) == 1 and len(written) == 1
+    for here, words in read.lines:
+        alone = len(words) == 1 and len(read.lines) == 1
         token = _token(["token", Role.OPERATE.value, *words] if alone else words, here)
         if token is None:
             continue
@@ -136,11 +135,10 @@ def _tokens(name: str, spot: Spot) -> tuple[Token, ...]:
         elif any(token.digest == other.digest for other in found.values()):
             here.problem("this token stands twice")
         found[token.name] = token
-    whole = Spot(spot.report, file)
-    if not written:
-        whole.problem("holds no token; write one, or lines of a name, a role and a token")
+    if not read.lines:
+        read.whole.problem("holds no token; write one, or lines of a name, a role and a token")
     elif len(found) > MAX_TOKENS:
-        whole.problem(f"holds {len(found)} tokens, {MAX_TOKENS} is the most")
+        read.whole.problem(f"holds {len(found)} tokens, {MAX_TOKENS} is the most")
     return tuple(found.values())
 
 

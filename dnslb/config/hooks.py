@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from dnslb.config.files import read_text
 from dnslb.config.model import Command, Webhook
-from dnslb.config.secret import check_mode
+from dnslb.config.secret import read_secret
 from dnslb.config.suggest import unknown
 from dnslb.config.values import Shape, Text, Texts, Timeout, items, whole
 from dnslb.events import KINDS
@@ -95,21 +94,26 @@ def _events(shape: HookShape, spot: Spot) -> frozenset[str]:
 
 def _secret(name: str, spot: Spot) -> bytes | None:
     here = spot.at("secret_file")
-    file = spot.file.parent / name
-    missing = "no such file; make it with `openssl rand -hex 24`, for sender and receiver alike"
-    text = read_text(file, spot.report, missing=missing)
-    if text is None:
+    read = read_secret(
+        name,
+        here,
+        missing="no such file; make it with `openssl rand -hex 24`, for sender and receiver alike",
+        danger="who knows the secret can forge events",
+    )
+    if read is None:
         return None
-    check_mode(file, here, "who knows the secret can forge events")
-    word = text.strip()
+    if len(read.lines) != 1 or len(read.lines[0][1]) != 1:
+        read.whole.problem("holds no secret, or several; write one, alone in the file")
+        return None
+    ((at, (word,)),) = read.lines
     secret = word.encode()
     if word.startswith(MARK):
         try:
             secret = base64.b64decode(word.removeprefix(MARK), validate=True)
         except binascii.Error:
-            here.problem(f"{file.name}: behind {MARK} there is no base64")
+            at.problem(f"behind {MARK} there is no base64")
             return None
     if len(secret) < LEAST:
-        here.problem(f"{file.name}: the secret has {len(secret)} octets, {LEAST} is the least")
+        at.problem(f"the secret has {len(secret)} octets, {LEAST} is the least")
         return None
     return secret

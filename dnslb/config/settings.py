@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field, Tag
 
-from dnslb.config.files import read_text
 from dnslb.config.model import Cookies, Settings
 from dnslb.config.networks import read_networks
 from dnslb.config.ratelimit import RateLimitKey, read_rate_limit
-from dnslb.config.secret import check_mode
-from dnslb.config.spot import Spot
+from dnslb.config.secret import read_secret
 from dnslb.config.values import Flag, Shape, Text, Texts, mapping_or_word, one_of, whole
+
+if TYPE_CHECKING:
+    from dnslb.config.spot import Spot
 
 __all__ = ["SettingsShape", "read_settings"]
 
@@ -138,26 +139,26 @@ def _octets(text: str | None, spot: Spot) -> bytes | None:
 
 
 def _secrets(name: str, spot: Spot) -> tuple[bytes, ...]:
-    file = spot.file.parent / name
-    missing = "no such file; make it with `openssl rand -hex 16`, for all servers of a name alike"
-    text = read_text(file, spot.report, missing=missing)
-    if text is None:
+    read = read_secret(
+        name,
+        spot,
+        missing="no such file; make it with `openssl rand -hex 16`, for all servers of a name "
+        "alike",
+        danger="who knows a secret can forge cookies",
+    )
+    if read is None:
         return ()
-    check_mode(file, spot, "who knows a secret can forge cookies")
     found: dict[bytes, None] = {}
-    written = [line.partition("#")[0].strip() for line in text.splitlines()]
-    for number, secret in enumerate(written, start=1):
-        here = Spot(spot.report, file, place=(number, 1))
-        if secret and not _SECRET.fullmatch(secret):
+    for here, words in read.lines:
+        if len(words) > 1 or not _SECRET.fullmatch(words[0]):
             here.problem("a secret is 32 hexadecimal digits, alone in its line")
-        elif secret:
-            octets = bytes.fromhex(secret)
-            if octets in found:
-                here.problem("this secret stands twice")
-            found[octets] = None
-    whole = Spot(spot.report, file)
+            continue
+        octets = bytes.fromhex(words[0])
+        if octets in found:
+            here.problem("this secret stands twice")
+        found[octets] = None
     if len(found) > MAX_SECRETS:
-        whole.problem(f"holds {len(found)} secrets, {MAX_SECRETS} is the most")
-    elif not any(written):
-        whole.problem("holds no secret; write one of 32 hexadecimal digits")
+        read.whole.problem(f"holds {len(found)} secrets, {MAX_SECRETS} is the most")
+    elif not read.lines:
+        read.whole.problem("holds no secret; write one of 32 hexadecimal digits")
     return tuple(found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dnslb.config.model import PoolId
 from dnslb.health.checks.base import Outcome
+from dnslb.times import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -79,7 +80,7 @@ class Teller:
             **named,
             state=wish.state.value,
             reason=wish.reason,
-            until=wish.until,
+            until=stamp(wish.until),
         )
 
     def frozen(self, name: BackendId, limit: int, reason: str, *, first: bool) -> None:

@@ -18,12 +18,12 @@ import json
 import random
 import secrets
 import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
 from dnslb import __version__
+from dnslb.times import stamp
 
 if TYPE_CHECKING:
     from dnslb.config.model import Webhook
@@ -50,8 +50,8 @@ class GiveUpError(Exception):
 
 def as_json(event: Event) -> str:
     """An event as it is posted, and given to programs."""
-    at = datetime.fromtimestamp(event.at, timezone.utc).isoformat(timespec="milliseconds")
-    return json.dumps({"type": event.kind, "timestamp": at, "data": dict(event.data)})
+    told = {"type": event.kind, "timestamp": stamp(event.at), "data": dict(event.data)}
+    return json.dumps(told)
 
 
 class Poster:

@@ -45,7 +45,8 @@ class Names:
         self._backends: dict[str, list[tuple[str, Backend]]] = {}
         self._pools: dict[str, list[tuple[str, Pool]]] = {}
         self._services: dict[str, list[tuple[str, Service]]] = {}
-        for backend in config.backends():
+        self.backends = tuple(config.backends())
+        for backend in self.backends:
             zone, pool, name = backend.id
             self._backends.setdefault(f"{pool}/{name}", []).append((zone, backend))
         for one in config.pools():

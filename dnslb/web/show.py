@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import fields, is_dataclass
-from datetime import datetime, timezone
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +12,7 @@ from typing_extensions import TypedDict
 from dnslb.config.model import Family, PoolId
 from dnslb.health.checks.push import PushCheck
 from dnslb.health.store import wall
+from dnslb.times import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +34,6 @@ __all__ = [
     "show_backend",
     "show_explanation",
     "show_finish",
-    "stamp",
 ]
 
 FamilyWord = Literal["ipv4", "ipv6"]
@@ -227,13 +225,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value.value if isinstance(value, Enum) else value
-
-
-def stamp(at: float | None) -> str | None:
-    """A time in seconds since 1970 as ISO 8601, in UTC; None for none, and for never."""
-    if not at or not math.isfinite(at):
-        return None
-    return datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="milliseconds")
 
 
 def number(value: float | None) -> float | None:

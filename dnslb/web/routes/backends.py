@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dnslb.config.model import Backend
-    from dnslb.server import Server
     from dnslb.web.route import Call
 
 __all__ = ["ROUTES", "Words"]
@@ -82,7 +81,7 @@ class BackendsView(TypedDict):
 async def get_backends(call: Call) -> web.Response:
     """All backends, or some."""
     # ten thousand take seconds, for which no probe should wait
-    body = await asyncio.to_thread(lambda: _encoded(_page(call.server, call.query)))
+    body = await asyncio.to_thread(lambda: _encoded(_page(call)))
     return web.Response(body=body, content_type="application/json", charset="utf-8")
 
 
@@ -93,8 +92,9 @@ def _encoded(page: BackendsView) -> bytes:
     return f'{{"backends":[{shown}]{more}}}'.encode()
 
 
-def _page(server: Server, which: Which) -> BackendsView:
-    found = _matching(server, which)
+def _page(call: Call) -> BackendsView:
+    which: Which = call.query
+    found = _matching(call, which)
     if which.after is not None:
         for backend in found:
             if _key(backend) == which.after:
@@ -104,21 +104,21 @@ def _page(server: Server, which: Which) -> BackendsView:
     shown: list[BackendView] = []
     for backend in islice(found, which.limit):
         with suppress(KeyError):  # a reload has taken it away meanwhile
-            shown.append(show_backend(server.monitor, server.traffic, backend))
+            shown.append(_shown(call, backend))
             last = backend
     if which.limit is None or next(found, None) is None or not shown:
         return {"backends": shown}
     return {"backends": shown, "next": _key(last)}
 
 
-def _matching(server: Server, which: Which) -> Iterator[Backend]:
+def _matching(call: Call, which: Which) -> Iterator[Backend]:
     zone = None if which.zone is None else absolute(which.zone)
-    for backend in server.config.backends():
+    for backend in call.names.backends:
         if zone is not None and backend.id.zone != zone:
             continue
         if which.pool is not None and backend.id.pool != which.pool:
             continue
-        if which.down is None or which.down == bool(server.monitor.standing(backend.id).down):
+        if which.down is None or which.down == bool(call.server.monitor.standing(backend.id).down):
             yield backend
 
 

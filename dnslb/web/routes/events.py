@@ -11,9 +11,9 @@ from pydantic import Field
 
 from dnslb.config.suggest import unknown
 from dnslb.events import KINDS
+from dnslb.times import stamp
 from dnslb.web.errors import ApiError
 from dnslb.web.route import Error, Parameters, Route
-from dnslb.web.show import stamp
 
 if TYPE_CHECKING:
     from dnslb.events import Event

@@ -9,11 +9,12 @@ from typing_extensions import TypedDict
 
 from dnslb.config.model import Backend
 from dnslb.policy.compile import Compiler
+from dnslb.times import stamp
 from dnslb.web.audit import audit
 from dnslb.web.errors import ApiError
 from dnslb.web.names import NO_POOL, InZone, absolute
 from dnslb.web.route import Error, Route
-from dnslb.web.show import FinishView, show_finish, stamp
+from dnslb.web.show import FinishView, show_finish
 
 if TYPE_CHECKING:
     from dnslb.config.model import Pool

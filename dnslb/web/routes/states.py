@@ -112,7 +112,7 @@ async def put_states(call: Call) -> StatesView:
         subjects += [one.id for one in config.pools() if fnmatch.fnmatchcase(one.name, body.pools)]
     if body.backends is not None:
         subjects += [
-            one.id for one in config.backends() if fnmatch.fnmatchcase(str(one.id), body.backends)
+            one.id for one in call.names.backends if fnmatch.fnmatchcase(str(one.id), body.backends)
         ]
     subjects = [one for one in subjects if zone is None or one.zone == zone]
     if not subjects:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from typing_extensions import TypedDict
 
 from dnslb import __version__
+from dnslb.times import stamp
 from dnslb.web.route import Route
-from dnslb.web.show import stamp
 
 if TYPE_CHECKING:
     from dnslb.web.route import Call
@@ -52,7 +52,7 @@ async def get_status(call: Call) -> StatusView:
         "zones": len(server.config.zones),
         "services": sum(1 for _ in server.config.services()),
         "pools": sum(1 for _ in server.config.pools()),
-        "backends": sum(1 for _ in server.config.backends()),
+        "backends": len(call.names.backends),
         "down": sum(1 for one in standings if one.down),
         "isolated": server.monitor.isolated,
         "frozen": [
