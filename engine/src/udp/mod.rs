@@ -9,6 +9,8 @@ use crate::worker::Worker;
 
 #[cfg(target_os = "linux")]
 mod mmsg;
+#[cfg(any(target_os = "linux", test))]
+mod pace;
 #[cfg(any(not(target_os = "linux"), test))]
 mod portable;
 
