@@ -24,7 +24,7 @@ test: $(BUILT) ## the engine's tests, then everything else with real servers on 
 
 build: $(BUILT) ## a release build, so that .venv/bin/dnslb works
 
-check: $(BUILT) ## lint and types, in Python and in Rust
+check: $(BUILT) ## lint and types, in Python and in Rust; instructions per query
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/mypy
@@ -33,6 +33,7 @@ check: $(BUILT) ## lint and types, in Python and in Rust
 	cd engine && cargo clippy --quiet --locked --all-targets --features python -- -D warnings
 	cd engine/fuzz && cargo fmt --check
 	cd engine/fuzz && cargo clippy --quiet --locked --bins -- -D warnings
+	$(BIN)/python bench/instructions.py --quiet
 
 format: $(TOOLS) ## put every file into its canonical form
 	$(BIN)/ruff check --fix-only --quiet .
