@@ -102,11 +102,10 @@ impl<'q, 'w> Reply<'q, 'w> {
         self.writer.bound(limit, opt);
     }
 
-    /// Write the room for the header, and the question as received.
+    /// Write the question as received, behind a header that `finish` overwrites.
     #[inline]
     pub(crate) fn start(&mut self) -> Result<(), Full> {
-        self.writer.put(&[0; HEADER])?;
-        self.writer.put(self.query.question)
+        self.writer.put(self.query.top)
     }
 
     /// Refuse in one way or another.
@@ -193,8 +192,7 @@ impl<'q, 'w> Reply<'q, 'w> {
 
     /// Nothing but header and question fit: the client asks again by TCP (RFC 2181 section 9).
     pub(crate) fn truncate(&mut self) {
-        self.writer
-            .rewind(HEADER.saturating_add(self.query.question.len()));
+        self.writer.rewind(self.query.top.len());
         self.flags |= TC;
         if let Some((_, scope)) = &mut self.options.ecs {
             *scope = 0;
@@ -204,7 +202,7 @@ impl<'q, 'w> Reply<'q, 'w> {
 
     /// Write OPT and the header.
     #[inline]
-    pub(crate) fn finish(mut self, id: u16, counters: &Counters) -> Option<Answered> {
+    pub(crate) fn finish(&mut self, id: u16, counters: &Counters) -> Option<Answered> {
         let rcode = self.rcode as u8;
         self.writer.release();
         let opt = self.writer.position();
@@ -216,7 +214,7 @@ impl<'q, 'w> Reply<'q, 'w> {
         self.writer.header([
             id,
             self.flags | u16::from(rcode & 0x0F),
-            u16::from(!self.query.question.is_empty()),
+            u16::from(self.query.asks()),
             self.answers,
             self.authorities,
             self.additionals,

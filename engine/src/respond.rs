@@ -23,7 +23,7 @@ use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use crate::stats::{Counters, Drop, Transport};
 use crate::wire::edns::Ede;
-use crate::wire::name::Lower;
+use crate::wire::name::{self, Lower};
 use crate::wire::query::{Fault, Head, Query};
 use crate::wire::writer::Full;
 use crate::wire::{CLASS_CH, CLASS_IN, MAX_MESSAGE, OWNER_IS_QUESTION, Rcode, rtype};
@@ -119,11 +119,11 @@ fn see_to_options<'s>(
         let judged = cookies.judge(cookie, arrival.client, seconds as u32);
         options.cookie = Some((cookie.client, judged.server));
         reply.vouched = judged.valid;
-        // who asks for nothing but a cookie wants to know what its own is worth (RFC 7873 section 5.4)
-        let refused = if reply.query.question.is_empty() {
-            !cookie.is_first
-        } else {
+        let refused = if reply.query.asks() {
             cookies.required && !tcp
+        } else {
+            // who asks for nothing but a cookie wants to know what its own is worth (RFC 7873 section 5.4)
+            !cookie.is_first
         };
         if refused && !judged.valid {
             refusal = Some((Rcode::BadCookie, None));
@@ -148,7 +148,7 @@ fn fill(
     client: IpAddr,
 ) -> Result<(), Full> {
     let query = reply.query;
-    if query.question.is_empty() {
+    if !query.asks() {
         return Ok(()); // the cookie is all that was asked for
     }
     if query.qclass != CLASS_IN {
@@ -170,8 +170,14 @@ fn fill(
         return Ok(());
     }
     let zones = &snapshot.zones;
-    let name = Lower::new(query.name);
-    match zones.find(name.as_slice(), query.qtype) {
+    let lower;
+    let name = if name::is_lower(query.name) {
+        query.name
+    } else {
+        lower = Lower::new(query.name);
+        lower.as_slice()
+    };
+    match zones.find(name, query.qtype) {
         Found::Node(zone, node) => {
             reply.authoritative(zone);
             let at = Place {

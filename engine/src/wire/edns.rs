@@ -151,6 +151,7 @@ impl Edns {
     }
 
     /// The OPT record of the response: our own payload size, DO copied, and `options`.
+    #[inline]
     pub fn write(
         &self,
         writer: &mut Writer<'_>,
@@ -158,13 +159,27 @@ impl Edns {
         payload: u16,
         options: &Options<'_>,
     ) -> Result<(), Full> {
-        writer.u8(0)?;
-        writer.u16(rtype::OPT)?;
-        writer.u16(payload)?;
-        writer.u8(rcode >> 4)?;
-        writer.u8(0)?; // the version that we speak
-        writer.u16(if self.dnssec_ok { DNSSEC_OK } else { 0 })?;
-        writer.counted(|writer| options.write(writer))
+        let [kind_high, kind_low] = rtype::OPT.to_be_bytes();
+        let [size_high, size_low] = payload.to_be_bytes();
+        let dnssec_ok = u8::from(self.dnssec_ok) << 7;
+        // of the root; version 0, which is the one that we speak; no octets of options so far
+        writer.put(&[
+            0,
+            kind_high,
+            kind_low,
+            size_high,
+            size_low,
+            rcode >> 4,
+            0,
+            dnssec_ok,
+            0,
+            0,
+            0,
+        ])?;
+        if options.are_none() {
+            return Ok(());
+        }
+        writer.counted_before(|writer| options.write(writer))
     }
 }
 
@@ -181,6 +196,22 @@ impl Options<'_> {
         OPT.saturating_add(ecs)
             .saturating_add(cookie)
             .saturating_add(keepalive)
+    }
+
+    #[inline]
+    fn are_none(&self) -> bool {
+        let Self {
+            ecs: None,
+            cookie: None,
+            keepalive: None,
+            error: None,
+            nsid: None,
+            zone_version: None,
+        } = self
+        else {
+            return false;
+        };
+        true
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {

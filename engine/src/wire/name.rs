@@ -33,6 +33,17 @@ pub fn length(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// Whether `name` has no letter in upper case: most resolvers ask so, and then nothing need be copied.
+#[inline]
+#[must_use]
+pub fn is_lower(name: &[u8]) -> bool {
+    // without a way out, so that many octets are looked at at once
+    let upper = name
+        .iter()
+        .fold(false, |upper, octet| upper | octet.is_ascii_uppercase());
+    !upper
+}
+
 /// A name in lower case, on the stack.
 #[derive(Clone, Copy)]
 pub struct Lower {

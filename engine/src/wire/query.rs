@@ -22,8 +22,8 @@ const MAX_RECORDS: u16 = 8;
 pub struct Query<'a> {
     /// The name in question as received, in wire format; empty where there is no question.
     pub name: &'a [u8],
-    /// The question section as received.
-    pub question: &'a [u8],
+    /// The header and the question section as received.
+    pub top: &'a [u8],
     /// QTYPE.
     pub qtype: u16,
     /// QCLASS.
@@ -79,37 +79,59 @@ impl<'a> Query<'a> {
         let body = packet.get(HEADER..).ok_or(Fault::Short)?;
         let [questions, others @ ..] = head.counts;
         if questions != 1 {
-            return Self::without_question(head, body).ok_or(FORMERR); // RFC 9619
+            return Self::without_question(head, packet).ok_or(FORMERR); // RFC 9619
         }
         let length = name::length(body).ok_or(FORMERR)?;
-        let end = length.checked_add(4).ok_or(FORMERR)?;
-        let (question, rest) = body.split_at_checked(end).ok_or(FORMERR)?;
-        let (name, tail) = question.split_at_checked(length).ok_or(FORMERR)?;
-        let ([qtype, qclass], _) = words(tail).ok_or(FORMERR)?;
+        let (name, tail) = body.split_at_checked(length).ok_or(FORMERR)?;
+        let ([qtype, qclass], rest) = words(tail).ok_or(FORMERR)?;
+        let top = packet.len().checked_sub(rest.len());
         Ok(Self {
             name,
-            question,
+            top: top.and_then(|top| packet.get(..top)).ok_or(FORMERR)?,
             qtype,
             qclass,
-            edns: find_edns(others, rest).ok_or(FORMERR)?,
+            edns: match only_edns(others, rest) {
+                None => find_edns(others, rest).ok_or(FORMERR)?,
+                found => found,
+            },
         })
     }
 
+    /// Whether there is a question.
+    #[inline]
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        !self.name.is_empty()
+    }
+
     /// A query that asks for a cookie and nothing else.
-    fn without_question(head: Head, body: &'a [u8]) -> Option<Self> {
+    fn without_question(head: Head, packet: &'a [u8]) -> Option<Self> {
         let [0, others @ ..] = head.counts else {
             return None;
         };
+        let (top, body) = packet.split_at_checked(HEADER)?;
         let edns = find_edns(others, body)?;
         edns?.cookie?;
         Some(Self {
             name: &[],
-            question: &[],
+            top,
             qtype: 0,
             qclass: CLASS_IN,
             edns,
         })
     }
+}
+
+/// The OPT record where it is all that follows the question, as in most queries.
+#[inline]
+fn only_edns(counts: [u16; 3], rest: &[u8]) -> Option<Edns> {
+    let ([0, 0, 1], [0, record @ ..]) = (counts, rest) else {
+        return None;
+    };
+    let ([rtype::OPT, class, high, low, length], rdata) = words(record)? else {
+        return None;
+    };
+    (usize::from(length) == rdata.len()).then(|| Edns::parse(class, [high, low], rdata))
 }
 
 /// The OPT record among `counts` records (answer, authority, additional); None for a malformed rest.

@@ -87,9 +87,17 @@ impl<'a> Writer<'a> {
         &mut self,
         fill: impl FnOnce(&mut Self) -> Result<(), Full>,
     ) -> Result<(), Full> {
-        let place = self.at;
         self.u16(0)?;
+        self.counted_before(fill)
+    }
+
+    /// Append what `fill` writes, and its length to the two octets before it.
+    pub fn counted_before(
+        &mut self,
+        fill: impl FnOnce(&mut Self) -> Result<(), Full>,
+    ) -> Result<(), Full> {
         let from = self.at;
+        let place = from.checked_sub(2).ok_or(Full)?;
         fill(self)?;
         let length = self.at.saturating_sub(from);
         let counter = self
