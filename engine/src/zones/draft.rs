@@ -120,7 +120,7 @@ impl Draft {
             .sets(node)
             .iter()
             .position(|set| set.rtype == rtype);
-        found.map_or(&[], |at| self.places(node.sets as usize + at))
+        found.map_or(&[], |at| self.places(node.set.start as usize + at))
     }
 
     /// What was found so far, which is then forgotten.
@@ -131,11 +131,7 @@ impl Draft {
     /// Add a record; `ttl` is for one without its own. What lies outside of the zone is found wrong.
     pub fn add(&mut self, record: &Record<'_>, ttl: u32) {
         let ttl = record.ttl.unwrap_or(ttl);
-        let longest = [
-            self.table.names.len(),
-            self.table.wire.len(),
-            self.late_rdata.len(),
-        ];
+        let longest = [self.table.octets.len(), self.late_rdata.len()];
         if longest.iter().any(|&length| length > MAX_OCTETS) {
             self.full = true;
             return;
@@ -147,12 +143,11 @@ impl Draft {
             });
             return;
         };
-        let Node {
-            sets, set_count, ..
-        } = self.table.nodes[node as usize];
-        let end = sets as usize + usize::from(set_count);
+        let Node { set, set_count, .. } = self.table.nodes[node as usize];
+        let sets = set.start as usize;
+        let end = sets + usize::from(set_count);
         let open = set_count == 0 || end == self.table.sets.len();
-        let mine = sets as usize..end;
+        let mine = sets..end;
         let last = mine.clone().next_back();
         if open && last.is_some_and(|last| self.table.sets[last].rtype == record.rtype) {
             self.append(node, end - 1, ttl, record.rdata, record.place);
@@ -212,23 +207,24 @@ impl Draft {
     /// Move the sets of a node behind all others, so that there can be more.
     fn move_sets(&mut self, node: u32) {
         let at = &mut self.table.nodes[node as usize];
-        let old = at.sets as usize..at.sets as usize + usize::from(at.set_count);
-        at.sets = self.table.sets.len() as u32;
+        let start = at.set.start as usize;
+        let old = start..start + usize::from(at.set_count);
+        at.set.start = self.table.sets.len() as u32;
         self.table.sets.extend_from_within(old.clone());
         self.firsts.extend_from_within(old);
     }
 
     /// The set of one type at a node whose sets are the last ones; its records become the last ones.
     fn reopen(&mut self, node: u32, rtype: u16) -> usize {
-        let start = self.table.nodes[node as usize].sets as usize;
+        let start = self.table.nodes[node as usize].set.start as usize;
         let sets = &mut self.table.sets;
         let Some(index) = (start..sets.len()).find(|&index| sets[index].rtype == rtype) else {
             return self.add_set(node, rtype);
         };
         let set = &mut sets[index];
         let records = set.start as usize..(set.start + set.length) as usize;
-        set.start = self.table.wire.len() as u32;
-        self.table.wire.extend_from_within(records);
+        set.start = self.table.octets.len() as u32;
+        self.table.octets.extend_from_within(records);
         let first = self.firsts[index] as usize;
         self.firsts[index] = self.places.len() as u32;
         let places = first..first + usize::from(self.table.sets[index].count);
@@ -240,13 +236,13 @@ impl Draft {
         let index = self.table.sets.len();
         let at = &mut self.table.nodes[node as usize];
         if at.set_count == 0 {
-            at.sets = index as u32;
+            at.set.start = index as u32;
         }
         at.set_count += 1; // types are fewer than a u16 has numbers
         self.table.sets.push(Set {
             rtype,
             count: 0,
-            start: self.table.wire.len() as u32,
+            start: self.table.octets.len() as u32,
             length: 0,
         });
         self.firsts.push(self.places.len() as u32);
@@ -300,7 +296,7 @@ impl Draft {
             self.oversize.insert((node, set.rtype), (octets, first));
             return;
         }
-        let wire = &mut self.table.wire;
+        let wire = &mut self.table.octets;
         write_record(
             wire,
             &OWNER_IS_QUESTION.to_be_bytes(),
@@ -373,7 +369,7 @@ impl Draft {
             hasher,
             index,
             nodes,
-            names: octets,
+            octets,
             ..
         } = &mut self.table;
         index.reserve(names, |&other| {

@@ -23,14 +23,13 @@ impl Draft {
         self.soa()?;
         self.link()?;
         let mut table = self.table;
+        table.gather();
         for apex in &self.nested {
             table.allow_for(apex);
         }
-        table.names.shrink_to_fit();
         table.nodes.shrink_to_fit();
-        table.sets.shrink_to_fit();
-        table.wire.shrink_to_fit();
-        if u32::try_from(table.wire.len()).is_err() {
+        table.octets.shrink_to_fit();
+        if u32::try_from(table.octets.len()).is_err() {
             return Err(ZoneError::TooMany);
         }
         Ok(table)
@@ -74,7 +73,7 @@ impl Draft {
             if parent != NONE {
                 let above = &mut self.table.nodes[parent as usize];
                 cut = above.cut;
-                if self.table.names[node.name as usize..].starts_with(b"\x01*") {
+                if self.table.octets[node.name as usize..].starts_with(b"\x01*") {
                     above.wildcard = index as u32;
                 }
             }
@@ -84,6 +83,25 @@ impl Draft {
             self.table.nodes[index].cut = cut;
         }
         Ok(())
+    }
+}
+
+impl Table {
+    /// Put the set of each node that has one into the node, so that no answer looks for it elsewhere.
+    fn gather(&mut self) {
+        let mut several = Vec::new();
+        for node in &mut self.nodes {
+            let start = node.set.start as usize;
+            match &self.sets[start..start + usize::from(node.set_count)] {
+                [one] => node.set = *one,
+                sets => {
+                    node.set.start = several.len() as u32;
+                    several.extend_from_slice(sets);
+                }
+            }
+        }
+        several.shrink_to_fit();
+        self.sets = several;
     }
 }
 
@@ -131,10 +149,10 @@ fn delegation(table: &mut Table, index: u32, ns: Set) -> Result<Delegation, Zone
         return Err(ZoneError::Delegation(name::to_text(owner)));
     }
     // name servers that many delegations share are written for each
-    let Ok(start) = u32::try_from(table.wire.len()) else {
+    let Ok(start) = u32::try_from(table.octets.len()) else {
         return Err(ZoneError::TooMany);
     };
-    table.wire.extend_from_slice(&glue);
+    table.octets.extend_from_slice(&glue);
     Ok(Delegation {
         ns,
         glue: Set {

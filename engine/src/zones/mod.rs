@@ -137,7 +137,7 @@ impl Zones {
                 places: places.map(|place| place.copied().unwrap_or(NONE)).collect(),
                 table: Arc::clone(table),
             });
-            base = base.wrapping_add(table.names.len() as u32);
+            base = base.wrapping_add(table.octets.len() as u32);
             let Self {
                 hasher,
                 apexes,

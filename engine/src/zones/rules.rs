@@ -99,7 +99,7 @@ impl Draft {
 
     /// Where the first record of a node's set was written.
     fn place(&self, node: &Node, set: usize) -> Place {
-        let places = self.places(node.sets as usize + set);
+        let places = self.places(node.set.start as usize + set);
         places.first().copied().unwrap_or_default()
     }
 
@@ -211,7 +211,7 @@ impl Draft {
             let mut told = Vec::new();
             for (record, (_, rdata)) in self.table.rdatas(&entry).enumerate() {
                 let target = Lower::new(rdata.get(skip..).unwrap_or_default());
-                let place = || self.places(node.sets as usize + set)[record];
+                let place = || self.places(node.set.start as usize + set)[record];
                 let kind = if index == 0 && entry.rtype == rtype::NS {
                     self.check_server(target.as_slice())
                 } else {

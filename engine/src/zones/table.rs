@@ -5,6 +5,7 @@
 //! however many labels a hostile query has.
 
 use std::hash::BuildHasher;
+use std::slice;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -17,11 +18,12 @@ use crate::wire::name::Labels;
 pub struct Table {
     pub(super) hasher: FixedState,
     pub(super) index: HashTable<u32>,
-    pub(super) names: Vec<u8>,
+    /// Names and records as they came, so that most names have theirs right behind them.
+    pub(super) octets: Vec<u8>,
     /// The apex first, and each name after the one above it.
     pub(super) nodes: Vec<Node>,
+    /// The sets of nodes that do not have exactly one.
     pub(super) sets: Vec<Set>,
-    pub(super) wire: Vec<u8>,
     pub(super) cuts: Vec<Cut>,
     /// The most labels that a name has, the root's included.
     pub(crate) deepest: usize,
@@ -35,11 +37,13 @@ pub struct Table {
     pub soa: Box<[u8]>,
 }
 
-/// A name that exists.
+/// A name that exists: half a cache line, in which most answers have all that they need to know.
 #[derive(Clone, Copy)]
 pub struct Node {
     pub(super) name: u32,
-    pub(super) sets: u32,
+    /// The one `RRset` of a node; where there is none or there are several, or the zone is still being
+    /// read, one without records that starts where the node's sets begin among the table's.
+    pub(super) set: Set,
     /// The cut at or above this name.
     pub(crate) cut: u32,
     /// The wildcard right below this name.
@@ -51,7 +55,7 @@ pub struct Node {
 }
 
 /// A static `RRset`: its records in wire format, owned by `OWNER_IS_QUESTION`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Set {
     /// TYPE.
     pub rtype: u16,
@@ -118,25 +122,25 @@ impl Table {
             hasher,
             index: table,
             nodes,
-            names,
+            octets,
             deepest,
             ..
         } = self;
         let index = nodes.len() as u32;
         nodes.push(Node {
-            name: names.len() as u32,
+            name: octets.len() as u32,
             length: name.len() as u8,
-            sets: 0,
+            set: Set::default(),
             set_count: 0,
             cut: NONE,
             wildcard: NONE,
             service: NONE,
         });
-        names.extend_from_slice(name);
+        octets.extend_from_slice(name);
         *deepest = Labels::new(name).starts().len().max(*deepest);
         table.insert_unique(hash, index, |&other| {
             let Node { name, length, .. } = nodes[other as usize];
-            hasher.hash_one(&names[name as usize..][..usize::from(length)])
+            hasher.hash_one(&octets[name as usize..][..usize::from(length)])
         });
         index
     }
@@ -178,7 +182,7 @@ impl Table {
     #[must_use]
     pub fn name(&self, node: &Node) -> &[u8] {
         let start = node.name as usize;
-        self.names
+        self.octets
             .get(start..start.wrapping_add(usize::from(node.length)))
             .unwrap_or(&[])
     }
@@ -192,8 +196,11 @@ impl Table {
     /// The static `RRsets` of a node.
     #[inline]
     #[must_use]
-    pub fn sets(&self, node: &Node) -> &[Set] {
-        let start = node.sets as usize;
+    pub fn sets<'t>(&'t self, node: &'t Node) -> &'t [Set] {
+        if node.set.count > 0 {
+            return slice::from_ref(&node.set);
+        }
+        let start = node.set.start as usize;
         self.sets
             .get(start..start.wrapping_add(usize::from(node.set_count)))
             .unwrap_or(&[])
@@ -202,7 +209,7 @@ impl Table {
     /// The `RRset` of one type.
     #[inline]
     #[must_use]
-    pub fn set(&self, node: &Node, rtype: u16) -> Option<&Set> {
+    pub fn set<'t>(&'t self, node: &'t Node, rtype: u16) -> Option<&'t Set> {
         self.sets(node).iter().find(|set| set.rtype == rtype)
     }
 
@@ -217,7 +224,7 @@ impl Table {
     #[must_use]
     pub fn records(&self, set: &Set) -> &[u8] {
         let start = set.start as usize;
-        self.wire
+        self.octets
             .get(start..start.wrapping_add(set.length as usize))
             .unwrap_or(&[])
     }
