@@ -34,7 +34,6 @@ from dnslb.ratelimit import LimitLog
 from dnslb.reload import Reloaded, changes
 from dnslb.top import Top
 from dnslb.traffic import Traffic
-from dnslb.web.site import Site
 
 if TYPE_CHECKING:
     import socket
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from dnslb.geo.atlas import Atlas
     from dnslb.handover import Predecessor, Successor
     from dnslb.health.store import Saved
+    from dnslb.web.site import Site
 
 __all__ = ["Server"]
 
@@ -293,6 +293,8 @@ class Server:
     async def _prepare_api(self) -> None:
         """Find what is wrong with the API before anybody depends on it."""
         if self.config.api is not None:
+            from dnslb.web.site import Site  # noqa: PLC0415 - without an API nobody waits for it
+
             self._site = Site(self.config.api, self)
             await self._site.prepare()
 

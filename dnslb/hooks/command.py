@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-from dnslb.hooks.webhook import GiveUpError, as_json
+from dnslb.hooks.message import GiveUpError, as_json
 from dnslb.program import Program, first_line
 
 if TYPE_CHECKING:

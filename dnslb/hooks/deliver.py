@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from dnslb.config.model import Webhook
 from dnslb.hooks.command import Runner
-from dnslb.hooks.webhook import GiveUpError, Poster
+from dnslb.hooks.message import GiveUpError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from dnslb.config.model import Hook
     from dnslb.events import Events
+    from dnslb.hooks.webhook import Poster
 
 __all__ = ["Hooks"]
 
@@ -26,6 +27,13 @@ PARTING: Final = 2.0
 """Seconds that what is on its way gets when hooks end."""
 
 log = logging.getLogger("dnslb.hooks")
+
+
+def _poster(hook: Webhook) -> Poster:
+    """What posts a webhook. It brings an HTTP client, which most servers never need."""
+    from dnslb.hooks.webhook import Poster  # noqa: PLC0415
+
+    return Poster(hook)
 
 
 class Hooks:
@@ -66,7 +74,7 @@ class Hooks:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, hook: Hook) -> None:
-        carrier = Poster(hook) if isinstance(hook, Webhook) else Runner(hook)
+        carrier = _poster(hook) if isinstance(hook, Webhook) else Runner(hook)
         idle = self._idle[hook]
         failing = False
         try:

@@ -14,7 +14,6 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import json
 import random
 import secrets
 import time
@@ -22,14 +21,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
-from dnslb import __version__
-from dnslb.times import stamp
+import dnslb
+from dnslb.hooks.message import GiveUpError, as_json
 
 if TYPE_CHECKING:
     from dnslb.config.model import Webhook
     from dnslb.events import Event
 
-__all__ = ["GiveUpError", "Poster", "as_json"]
+__all__ = ["Poster"]
 
 FIRST: Final = 1.0
 """Seconds until a post that failed is tried again; twice as many after each further failure."""
@@ -42,16 +41,6 @@ AGAIN: Final = {408, 425, 429}
 
 RUN: Final = secrets.token_hex(6)
 """Tells the events of this process from those of others."""
-
-
-class GiveUpError(Exception):
-    """An event that cannot be delivered; says why."""
-
-
-def as_json(event: Event) -> str:
-    """An event as it is posted, and given to programs."""
-    told = {"type": event.kind, "timestamp": stamp(event.at), "data": dict(event.data)}
-    return json.dumps(told)
 
 
 class Poster:
@@ -96,7 +85,7 @@ class Poster:
         at = int(time.time())
         headers: dict[str, Any] = {
             "Content-Type": "application/json",
-            "User-Agent": f"dnslb/{__version__}",
+            "User-Agent": f"dnslb/{dnslb.__version__}",
             "webhook-id": identifier,
             "webhook-timestamp": str(at),
         }
