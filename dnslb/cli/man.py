@@ -89,7 +89,7 @@ def _ending() -> Iterator[str]:
     yield ".SH FILES"
     for file, meaning in (
         ("dnslb.yaml", "The server's file; where to listen, where the zones are. All is optional."),
-        ("zones/*.yaml", "Zones: static records, checks, pools and services."),
+        ("zones/*.yaml, *.json", "Zones: static records, checks, pools and services."),
         ("zones/*.zone", "Zones as master files (RFC 1035)."),
         (".dnslb/", "The state: verdicts and what operators set, kept over restarts."),
     ):

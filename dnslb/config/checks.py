@@ -185,8 +185,9 @@ class Checks:
     def _draft(self, shape: CheckShape, spot: Spot) -> CheckDraft:
         draft = CheckDraft(
             spot,
-            damaged=self._shaped.damaged(*spot.keys),
-            untimed=any(self._shaped.damaged(*spot.keys, key) for key in ("interval", "timeout")),
+            damaged=self._shaped.damaged_at(spot),
+            untimed=bool(self._shaped.damage)
+            and any(self._shaped.damaged(*spot.keys, key) for key in ("interval", "timeout")),
         )
         for key in shape.model_fields_set:
             value = getattr(shape, key)

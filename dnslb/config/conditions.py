@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from dnslb.config.model import Rule
+from dnslb.config.model import EVERYBODY, Rule
 from dnslb.config.networks import read_networks
 from dnslb.config.suggest import listed, unknown
 from dnslb.config.values import items
@@ -58,8 +58,14 @@ class Conditions:
     entries: tuple[Entry, ...]
 
 
+NONE: Final = Conditions(EVERYBODY, ())
+"""Of most members."""
+
+
 def read_conditions(member: MemberShape, spot: Spot) -> Conditions | None:
     """What the member says of its clients; None when a problem of it is told."""
+    if member.model_fields_set.isdisjoint(CONDITIONS):
+        return NONE
     before = len(spot.report.problems)
     networks = read_networks(member.network, spot.at("network"))
     for key in _PLACES:

@@ -151,9 +151,10 @@ class Hosts:
         )
 
     def _make(self, name: bytes, backend: Backend, spot: Spot) -> None:
+        is_new = name not in self._makers
         maker = self._makers.setdefault(name, backend)
         if maker is backend or maker.addresses == backend.addresses:
-            if maker is backend and not any(placed.owner == name for placed in self.made):
+            if is_new:
                 self.made += [
                     Placed(name, _type(address), self._ttl, address.packed, spot)
                     for address in backend.addresses

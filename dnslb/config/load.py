@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dnslb.config.files import is_file, is_folder, real
+from dnslb.config.kinds import MASTER, ZONES, is_zone
 from dnslb.config.model import Config
 from dnslb.config.problem import Problem, Report, shown
 from dnslb.config.serverfile import read_server_file
 from dnslb.config.steering import check_needs, told_by
 from dnslb.config.watch import signature
-from dnslb.config.zonefile import ZoneRead, origin_of, read_yaml_zone, read_zone_file
+from dnslb.config.zonefile import ZoneRead, origin_of, read_zone, read_zone_file
 from dnslb.errors import ConfigError, PlanError
+from dnslb.garbage import paused
 from dnslb.geo.atlas import EMPTY
 from dnslb.policy.compile import Compiler
 from dnslb.policy.strategies import BUILT_IN
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
     from dnslb.config.spot import Spot
 
 __all__ = ["Examined", "examine", "load"]
-
-YAML: Final = {".yaml", ".yml"}
-MASTER: Final = {".zone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,11 @@ def load(path: Path) -> tuple[Config, tuple[Problem, ...]]:
 
 def examine(path: Path) -> Examined:
     """Read the configuration at `path` as far as it goes. Raises nothing."""
+    with paused():
+        return _examine(path)
+
+
+def _examine(path: Path) -> Examined:
     report = Report()
     path = Path(path)
     server = read_server_file(path, report)
@@ -128,7 +132,7 @@ def _zones(path: Path, server: ServerRead, told: frozenset[str], report: Report)
             )
             continue
         origins[origin] = file
-        reader = read_zone_file if file.suffix in MASTER else read_yaml_zone
+        reader = read_zone_file if file.suffix in MASTER else read_zone
         read = reader(file, origin, parts[file])
         broken = broken or read is None
         if read is not None:
@@ -155,9 +159,9 @@ def _files(folder: Path, server: ServerRead) -> Iterator[Path]:
         spot.report.read[path] = signature(path)
         if is_folder(path):
             yield from _in_folder(path, text, spot)
-        elif path.suffix not in YAML | MASTER:
+        elif path.suffix not in ZONES:
             if is_file(path):
-                spot.problem(f"{text} is no zone file; they end in .yaml, .yml or .zone")
+                spot.problem(f"{text} is no zone file; they end in .yaml, .yml, .json or .zone")
             else:
                 spot.problem(
                     f"there is no folder {text}; create it and put a zone there, as in "
@@ -171,11 +175,7 @@ def _files(folder: Path, server: ServerRead) -> Iterator[Path]:
 
 def _in_folder(folder: Path, text: str, spot: Spot) -> Iterator[Path]:
     try:
-        files = sorted(
-            file
-            for file in folder.iterdir()
-            if file.suffix in YAML | MASTER and not file.name.startswith(".")
-        )
+        files = sorted(file for file in folder.iterdir() if is_zone(file))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         spot.problem(f"the folder {text} cannot be read: {reason}")

@@ -82,7 +82,7 @@ class Members:
             spot.problem(f"has {listed(given)}, and a member is one of them")
             return None
         if not given:
-            if not self._shaped.damaged(*spot.keys):
+            if not self._shaped.damaged_at(spot):
                 spot.problem("needs an address, a target or a pool")
             return None
         if member.pool is not None:
@@ -99,21 +99,21 @@ class Members:
         addresses = read_addresses(member.address or [], spot.at("address"))
         target = None
         if member.target is not None:
-            name = read_name(member.target, spot.at("target"), self._origin)
-            target = None if name is None else to_text(name)
+            found = read_name(member.target, spot.at("target"), self._origin)
+            target = None if found is None else to_text(found)
         host = None
         if member.host is not None and member.target is not None:
             spot.at("host").on_key().problem(
                 'a target is a name already; "host" gives one to addresses'
             )
         elif member.host is not None:
-            name = read_name(member.host, spot.at("host"), self._origin)
-            host = None if name is None else to_text(name)
-        default = str(addresses[0]) if addresses else (target or "").rstrip(".")
+            found = read_name(member.host, spot.at("host"), self._origin)
+            host = None if found is None else to_text(found)
         if member.name == WHEN_DOWN:
             spot.at("name").problem(f"{WHEN_DOWN} is the name of sorry pages; choose another")
+        name = member.name or (str(addresses[0]) if addresses else (target or "").rstrip("."))
         return Backend(
-            id=BackendId(self._zone, pool, member.name or default),
+            id=BackendId(self._zone, pool, name),
             addresses=addresses,
             target=target,
             host=host,

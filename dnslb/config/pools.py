@@ -28,6 +28,8 @@ MAX_NESTING: Final = 8
 """How deep pools may nest, the first included: plans take 16 levels, and strategies of one's own
 may need more than one each."""
 
+PREFIX: Final = Prefix()
+
 
 @dataclass(slots=True)
 class PoolDraft:
@@ -163,7 +165,6 @@ class Pools:
             if of is not None:
                 members.append(_member(member, of))
         shape = draft.shape
-        default = Prefix()
         prefix = shape.prefix
         return Pool(
             zone=self._zone,
@@ -171,13 +172,13 @@ class Pools:
             strategy=draft.strategy or find(DEFAULT_STRATEGY),
             members=tuple(members),
             min_up=shape.min_up or 1,
-            prefix=Prefix(prefix.v4 or default.v4, prefix.v6 or default.v6) if prefix else default,
+            prefix=Prefix(prefix.v4 or PREFIX.v4, prefix.v6 or PREFIX.v6) if prefix else PREFIX,
             location=shape.location,
             bound=shape.bound,
             bias=shape.bias or 0,
             slow_start=shape.slow_start or 0.0,
-            max_down=_max_down(shape, draft.spot.at("max_down")),
-            spill=_spill(shape, draft.spot.at("spill")),
+            max_down=_max_down(shape, draft.spot),
+            spill=_spill(shape, draft.spot),
         )
 
 
@@ -189,10 +190,12 @@ def _spill(shape: PoolShape, spot: Spot) -> Spill | None:
     at = default.at if given.at is None else given.at
     full = default.full if given.full is None else given.full
     if at >= full and given.full is None:
-        spot.problem(f'"at" ({at:g}) must be below "full", which is {full:g} unless you say more')
+        spot.at("spill").problem(
+            f'"at" ({at:g}) must be below "full", which is {full:g} unless you say more'
+        )
         return None
     if at >= full:
-        spot.problem(f'"at" ({at:g}) must be below "full" ({full:g})')
+        spot.at("spill").problem(f'"at" ({at:g}) must be below "full" ({full:g})')
         return None
     return Spill(at, full)
 
@@ -204,7 +207,7 @@ def _max_down(shape: PoolShape, spot: Spot) -> MaxDown | None:
     if not isinstance(given, MaxDownShape):
         return MaxDown(given)
     if given.most is None:
-        spot.problem('needs "most": a number of backends, or a part such as 50%')
+        spot.at("max_down").problem('needs "most": a number of backends, or a part such as 50%')
         return None
     default = MaxDown(given.most)
     return default if given.within is None else default._replace(within=given.within)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnslb.config.model import Family, SvcbRecord
 from dnslb.config.suggest import listed
-from dnslb.zone.names import ancestors, to_text
+from dnslb.zone.names import parent, to_text
 from dnslb.zone.rdata import rdata_text
 from dnslb.zone.types import AAAA, CNAME, DNAME, NS, SOA, A, type_name
 
@@ -185,9 +185,10 @@ _WORDS: Final[Mapping[str, Callable[[Content, Finding], str]]] = {
 
 def check_services(content: Content, services: Mapping[bytes, tuple[Spot, Service | None]]) -> None:
     """Check services, by owner name, against the static records; None: its pool is unknown."""
+    ends = _Ends(content)
     for owner, (spot, service) in services.items():
         here = spot.on_key()
-        ended = _ended(content, owner)
+        ended = ends.at(owner)
         if ended is not None:
             above, number = ended
             if number == NS:
@@ -201,7 +202,7 @@ def check_services(content: Content, services: Mapping[bytes, tuple[Spot, Servic
         aliased = service is not None and service.may_alias
         taken = _taken(service)
         if service is not None:
-            _check_declared(content, spot, service)
+            _check_declared(content, spot, service, ends)
         if aliased and owner == content.origin:
             here.problem(
                 "the zone's own name has SOA and NS records, so it cannot answer with a target "
@@ -234,24 +235,38 @@ def _taken(service: Service | None) -> set[int]:
     )
 
 
-def _ended(content: Content, owner: bytes) -> tuple[bytes, int] | None:
-    """The delegation at or above `owner`, or the DNAME above it, which ends the zone there.
+class _Ends:
+    """Where a zone ends: at its delegations, and below its DNAMEs."""
 
-    That is the highest one, told with its type; None without one.
-    """
-    found = None
-    for name in ancestors(owner):
-        types = content.types(name)
-        if NS in types and name != content.origin:
-            found = name, NS
-        elif DNAME in types and name != owner:
-            found = name, DNAME
-        if name == content.origin:
-            break
-    return found
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._above: dict[bytes, tuple[bytes, int] | None] = {}
+
+    def at(self, owner: bytes) -> tuple[bytes, int] | None:
+        """The delegation at or above `owner`, or the DNAME above it, which ends the zone there.
+
+        That is the highest one, told with its type; None without one.
+        """
+        if owner == self._content.origin:
+            return None
+        if above := self._over(parent(owner)):
+            return above
+        return (owner, NS) if NS in self._content.types(owner) else None
+
+    def _over(self, name: bytes) -> tuple[bytes, int] | None:
+        """The highest one at or above `name`, below which the zone ends."""
+        if name not in self._above:
+            apex = name == self._content.origin
+            found = None if apex else self._over(parent(name))
+            if found is None:
+                types = self._content.types(name)
+                kinds = (DNAME,) if apex else (NS, DNAME)
+                found = next(((name, kind) for kind in kinds if kind in types), None)
+            self._above[name] = found
+        return self._above[name]
 
 
-def _check_declared(content: Content, spot: Spot, service: Service) -> None:
+def _check_declared(content: Content, spot: Spot, service: Service, ends: _Ends) -> None:
     pointing = [one for one in service.declared if not isinstance(one, SvcbRecord)]
     kinds = listed([type_name(one.type) for one in pointing]) if pointing else ""
     if pointing and all(service.pool_of(one) is not service.pool for one in pointing):
@@ -270,7 +285,7 @@ def _check_declared(content: Content, spot: Spot, service: Service) -> None:
             )
         if not content.inside(one.target):
             continue
-        if not content.exists(one.target) and _ended(content, one.target) is None:
+        if not content.exists(one.target) and ends.at(one.target) is None:
             spot.at(type_name(one.type), "target").warning(
                 f"{to_text(one.target)} does not exist in this zone; a name elsewhere ends in a dot"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
+from dnslb.config.document import SCHEMA
 from dnslb.config.serverfile import ServerShape
 from dnslb.config.shapes import ZoneShape
 
@@ -19,6 +20,7 @@ def schema(kind: Literal["zone", "server"] = "zone") -> dict[str, Any]:
     made: dict[str, Any] = _tidy(model.model_json_schema())
     if kind == "zone":
         made["required"] = ["nameservers"]
+    made["properties"][SCHEMA] = {"type": "string", "description": "In JSON, where this is."}
     return {"$schema": DIALECT, **made, "title": TITLES[kind]}
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, Tag
 
 from dnslb.config.api import ApiShape, read_api
 from dnslb.config.dnstap import DnstapKey, read_dnstap
+from dnslb.config.document import read_document
 from dnslb.config.files import read_text
 from dnslb.config.geo import GeoShape, age_warnings, read_atlas, read_geo
 from dnslb.config.health import HealthShape, read_health
@@ -17,9 +18,7 @@ from dnslb.config.hooks import HookShape, read_hooks
 from dnslb.config.listen import FORMS, listen_of
 from dnslb.config.model import DEFAULT_LISTEN, Dnstap, Geo, Health, Listen, Settings, Tcp
 from dnslb.config.settings import SettingsShape, read_settings
-from dnslb.config.spot import Spot
 from dnslb.config.tcp import TcpShape, read_tcp
-from dnslb.config.tree import YamlError, parse
 from dnslb.config.validate import read_shape
 from dnslb.config.values import (
     Rule,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
     from dnslb.config.model import Api, Hook
     from dnslb.config.problem import Report
+    from dnslb.config.spot import Spot
     from dnslb.geo.atlas import Atlas
 
 __all__ = ["ServerRead", "ServerShape", "read_server_file"]
@@ -151,12 +151,9 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
     text = read_text(file, report, missing=missing)
     if text is None:
         return None
-    try:
-        node = parse(text)
-    except YamlError as error:
-        report.problem(file, str(error), error.line, error.column)
+    spot = read_document(file, text, report)
+    if spot is None:
         return None
-    spot = Spot(report, file, node)
     shaped = read_shape(ServerShape, spot, may_be_empty=frozenset())
     shape = shaped.value
     result = ServerRead()

@@ -75,7 +75,7 @@ def read_services(
             here.on_key().problem(f'"{text}" is "{drafts[owner].spot.keys[-1]}" once more')
             continue
         name = relative(owner, origin)
-        damaged = shaped.damaged(*here.keys)
+        damaged = shaped.damaged_at(here)
         pool = _pool(name, shape, here, pools, damaged=damaged)
         drafts[owner] = ServiceDraft(name, owner, pool, shape, here)
     return list(drafts.values())

@@ -49,6 +49,9 @@ _NEEDS: Final[Mapping[str, tuple[frozenset[str], str, str]]] = {
 }
 """What conditions, and the strategy `nearest`, have to be told by databases."""
 
+STEERING: Final = (*CONDITIONS, "bias")
+"""The keys of members that go with some strategies only."""
+
 EVERYTHING: Final = frozenset().union(*(fields for fields, _, _ in _NEEDS.values()))
 
 
@@ -137,6 +140,8 @@ def _check_location(member: MemberDraft, drafts: Mapping[str, PoolDraft]) -> Non
 
 
 def _check_member(member: MemberDraft, kind: str) -> None:
+    if member.shape.model_fields_set.isdisjoint(STEERING):
+        return
     given = [
         key
         for key in _conditions(member)
@@ -162,6 +167,8 @@ def _check_unknown(members: Iterable[MemberDraft]) -> None:
 
 
 def _conditions(member: MemberDraft) -> list[str]:
+    if member.shape.model_fields_set.isdisjoint(CONDITIONS):
+        return []
     return [key for key in CONDITIONS if getattr(member.shape, key) not in (None, False)]
 
 

@@ -29,6 +29,10 @@ def read_address(text: str, spot: Spot) -> Address | None:
 
 def read_addresses(texts: list[str], spot: Spot) -> tuple[Address, ...]:
     """The IP addresses in a list, each once."""
+    if len(texts) == 1:  # as most have it
+        ((_, text),) = items(texts) or [(0, "")]
+        address = read_address(text, spot.at(0)) if text else None
+        return () if address is None else (address,)
     found: dict[Address, None] = {}
     for index, text in items(texts):
         address = read_address(text, spot.at(index))

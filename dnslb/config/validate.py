@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin
 from pydantic import ValidationError
 
 from dnslb.config.suggest import unknown
-from dnslb.config.tree import ListNode, MapNode, Node, ScalarNode
 from dnslb.config.values import BROKEN, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dnslb.config.spot import Spot
 
@@ -33,6 +32,10 @@ class Shaped(Generic[S]):
     value: S
     damage: list[Keys] = field(default_factory=list)
 
+    def damaged_at(self, spot: Spot) -> bool:
+        """Whether something was cut out at, below or above `spot`."""
+        return bool(self.damage) and self.damaged(*spot.keys)
+
     def damaged(self, *keys: str | int) -> bool:
         """Whether something was cut out at, below or above `keys`."""
         return any(all(a == b for a, b in zip(path, keys, strict=False)) for path in self.damage)
@@ -43,20 +46,23 @@ def read_shape(model: type[S], spot: Spot, *, may_be_empty: frozenset[str]) -> S
 
     `may_be_empty` are the keys that may stand without a value.
     """
-    if spot.node is None:
-        return Shaped(model())
-    if not isinstance(spot.node, MapNode):
+    written = spot.value
+    if not isinstance(written, dict):
+        if spot.document and spot.document.is_empty:
+            return Shaped(model())
         spot.problem("must be a mapping of keys to values")
         return Shaped(model(), [()])
-    data = spot.node.plain()
-    damage = _cut_empty(data, spot, may_be_empty)
+    empty = _empty(written, ()) if _has_empty(written) else ()
+    data = _copied(written) if empty else written  # what is written stays, to be looked at
+    damage = _cut_empty(data, spot, empty, may_be_empty)
     first = True
     while True:
         try:
             return Shaped(model.model_validate(data), damage)
         except ValidationError as error:
+            data = _copied(written) if data is written else data
             for item in error.errors(include_url=False):
-                path = _known_part(spot.node, item["loc"])
+                path = _known_part(written, item["loc"])
                 if first:
                     _tell(model, spot, path, item)
                 damage.append(path)
@@ -65,10 +71,18 @@ def read_shape(model: type[S], spot: Spot, *, may_be_empty: frozenset[str]) -> S
             first = False
 
 
-def _cut_empty(data: Any, spot: Spot, may_be_empty: frozenset[str]) -> list[Keys]:
-    """Cut all keys without a value out of `data`; returns the paths of those that need one."""
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
+
+
+def _cut_empty(
+    data: Any, spot: Spot, empty: Sequence[Keys], may_be_empty: frozenset[str]
+) -> list[Keys]:
+    """Cut the keys without a value, `empty`, out of `data`; returns the paths that need one."""
     damage = []
-    for path in _empty(spot.node, ()) if spot.node else ():
+    for path in empty:
         if not (len(path) == 1 and path[0] in may_be_empty):
             told = "has no value; write one, or remove the key"
             if ":" in str(path[-1]):
@@ -79,30 +93,42 @@ def _cut_empty(data: Any, spot: Spot, may_be_empty: frozenset[str]) -> list[Keys
     return damage
 
 
-def _empty(node: Node, path: Keys) -> list[Keys]:
+def _has_empty(value: Any) -> bool:
+    """Whether there is something without a value."""
+    left = [value]
+    while left:
+        item = left.pop()
+        inner = item.values() if isinstance(item, dict) else item
+        if None in inner:
+            return True
+        left += [one for one in inner if isinstance(one, dict | list)]
+    return False
+
+
+def _empty(value: Any, path: Keys) -> list[Keys]:
     """The paths to all that has no value."""
-    if isinstance(node, ScalarNode):
-        return [path] if node.value is None and path else []
     found: list[Keys] = []
-    if isinstance(node, MapNode):
-        for key, entry in node.entries.items():
-            found += _empty(entry.value, (*path, key))
-    elif isinstance(node, ListNode):
-        for index, item in enumerate(node.items):
-            found += _empty(item, (*path, index))
+    items: Iterable[tuple[str | int, Any]] = (
+        value.items() if isinstance(value, dict) else enumerate(value)
+    )
+    for key, item in items:
+        if item is None:
+            found.append((*path, key))
+        elif isinstance(item, dict | list):
+            found += _empty(item, (*path, key))
     return found
 
 
-def _known_part(node: Node, loc: Sequence[str | int]) -> Keys:
+def _known_part(value: Any, loc: Sequence[str | int]) -> Keys:
     """The part of pydantic's path that stands in the file: tags and the like left out."""
     path: list[str | int] = []
     for key in loc:
-        if isinstance(node, MapNode) and key in node.entries:
-            node = node.entries[str(key)].value
-        elif isinstance(node, ListNode) and isinstance(key, int) and key < len(node.items):
-            node = node.items[key]
-        else:
+        if isinstance(value, dict):
+            if key not in value:
+                continue
+        elif not (isinstance(value, list) and isinstance(key, int) and key < len(value)):
             continue
+        value = value[key]
         path.append(key)
     return tuple(path)
 
@@ -130,8 +156,7 @@ def _tell(model: type[Shape], spot: Spot, path: Keys, error: Mapping[str, Any]) 
             message += "; a key ends in a colon and a space"
         spot.at(*path[:-1]).placed_as(here.on_key()).problem(message)
     elif kind == "text":
-        node = here.node
-        quoted = f'; quote it: "{node.text}"' if isinstance(node, ScalarNode) else ""
+        quoted = "" if here.text is None else f'; quote it: "{here.text}"'
         here.problem(f"must be text{quoted}")
     elif kind in {"model_type", "dict_type", "model_attributes_type"}:
         here.problem("must be a mapping of keys to values")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from dnslb.config.kinds import is_zone
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -20,9 +22,6 @@ __all__ = ["Changes", "signature"]
 
 INTERVAL: Final = 1.0
 """Seconds between two looks."""
-
-SUFFIXES: Final = {".yaml", ".yml", ".zone"}
-"""Of what in a folder of zones matters."""
 
 
 class Changes:
@@ -60,7 +59,7 @@ def signature(path: Path) -> Signature:
     try:
         status = path.stat()
         if path.is_dir():
-            names = sorted(file.name for file in path.iterdir() if file.suffix in SUFFIXES)
+            names = sorted(file.name for file in path.iterdir() if is_zone(file))
             return (status.st_ino, *(hash(name) for name in names))
     except (OSError, ValueError):  # a NUL in its name
         return None

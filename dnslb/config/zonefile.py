@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnslb.config.checks import Checks
 from dnslb.config.content import Content
+from dnslb.config.document import read_document
 from dnslb.config.files import is_file, read_text
 from dnslb.config.hosts import Hosts
 from dnslb.config.members import Members
@@ -16,9 +17,7 @@ from dnslb.config.rules import check_content, check_services
 from dnslb.config.services import read_services, resolved
 from dnslb.config.shapes import ZoneShape
 from dnslb.config.soa import make_soa, serial_of
-from dnslb.config.spot import Spot
 from dnslb.config.static import read_nameservers, read_records
-from dnslb.config.tree import YamlError, parse
 from dnslb.config.validate import read_shape
 from dnslb.config.values import items
 from dnslb.zone.names import from_text, lower, to_text
@@ -31,10 +30,11 @@ if TYPE_CHECKING:
     from dnslb.config.model import Pool, Service
     from dnslb.config.problem import Problem, Report
     from dnslb.config.services import ServiceDraft
+    from dnslb.config.spot import Spot
     from dnslb.config.steering import Need
     from dnslb.config.validate import Shaped
 
-__all__ = ["ZoneRead", "origin_of", "read_tree", "read_yaml_zone", "read_zone_file"]
+__all__ = ["ZoneRead", "origin_of", "read_zone", "read_zone_file"]
 
 TTL: Final = 300
 MAY_BE_EMPTY: Final = frozenset({"records", "checks", "pools", "services", "include", "soa"})
@@ -63,29 +63,18 @@ def origin_of(file: Path, report: Report) -> bytes | None:
         return None
 
 
-def read_tree(file: Path, text: str, report: Report) -> Spot | None:
-    """The YAML in `text`; None when it is none, which is reported."""
-    try:
-        node = parse(text)
-    except YamlError as error:
-        report.problem(file, str(error), error.line, error.column)
-        return None
-    place = (node.line, node.column) if node else (1, 1)
-    return Spot(report, file, node, place=place)
-
-
-def read_yaml_zone(file: Path, origin: bytes, report: Report) -> ZoneRead | None:
-    """The zone in a YAML file; what is wrong is reported, and the rest read all the same."""
+def read_zone(file: Path, origin: bytes, report: Report) -> ZoneRead | None:
+    """The zone in YAML or JSON; what is wrong is reported, and the rest read all the same."""
     text = read_text(file, report)
-    spot = None if text is None else read_tree(file, text, report)
+    spot = None if text is None else read_document(file, text, report)
     if spot is None:
         return None
     before = set(report.problems)
     shaped = read_shape(ZoneShape, spot, may_be_empty=MAY_BE_EMPTY)
-    return _YamlZone(shaped, spot, origin, before).read()
+    return _Zone(shaped, spot, origin, before).read()
 
 
-class _YamlZone:
+class _Zone:
     def __init__(
         self, shaped: Shaped[ZoneShape], spot: Spot, origin: bytes, before: set[Problem]
     ) -> None:
@@ -133,7 +122,7 @@ class _YamlZone:
         pools = Pools(self._name, members, checks)
         for name, shape in (shaped.value.pools or {}).items():
             here = spot.at("pools", name)
-            pools.add(PoolDraft(name, shape, here, shaped.damaged("pools", name)))
+            pools.add(PoolDraft(name, shape, here, shaped.damaged_at(here)))
         drafts = read_services(shaped, spot.at("services"), self._origin, pools)
         known = spot.at("pools").names if "pools" in spot.names else []
         built = pools.resolve(known)

@@ -6,6 +6,8 @@ The case of letters is kept unless `lower` is asked to change it; only ASCII has
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -78,8 +80,14 @@ def _joined(name: bytes) -> bytes:
     return name
 
 
+_SIMPLE: Final = re.compile(r"[A-Za-z0-9_*.-]*", re.ASCII)
+"""Names in which every character but the dot stands for itself."""
+
+
 def _split(text: str) -> list[bytes]:
     """The labels, escapes resolved; a final dot leaves an empty one behind."""
+    if _SIMPLE.fullmatch(text):
+        return text.encode().split(b".")
     if not text.isascii():
         raise ValueError("names are ASCII; write other letters in their xn-- form")
     parts = [bytearray()]
@@ -149,7 +157,12 @@ def to_text(name: bytes) -> str:
     return "".join(f"{_label_text(label)}." for label in labels(name)) or "."
 
 
+_SIMPLE_LABEL: Final = re.compile(rb"[A-Za-z0-9_*-]*")
+
+
 def _label_text(label: bytes) -> str:
+    if _SIMPLE_LABEL.fullmatch(label):
+        return label.decode()
     return "".join(
         f"\\{chr(octet)}"
         if octet in b'.\\"();@$'
@@ -197,5 +210,11 @@ def looks_absolute(text: str, origin: bytes) -> bool:
     """Whether `text` is relative to `origin`, yet ends like it: its final dot was forgotten."""
     if text.endswith(".") or origin == ROOT:
         return False
-    end = to_text(origin)[:-1].lower()
-    return text.lower() == end or text.lower().endswith(f".{end}")
+    end = _ending(origin)
+    return text.lower().endswith(end) and text.lower()[: -len(end)][-1:] in {"", "."}
+
+
+@lru_cache(maxsize=16)
+def _ending(origin: bytes) -> str:
+    """An origin as relative names would end that should have had a dot."""
+    return to_text(origin)[:-1].lower()

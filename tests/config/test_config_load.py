@@ -89,7 +89,7 @@ def test_a_byte_order_mark_is_no_matter(tmp_path):
         ("zones: [a.yaml]\n", {},
          "dnslb.yaml:1:9: zones[0]: there is no file a.yaml; the path is relative to dnslb.yaml"),
         ("zones: a.txt\n", {"a.txt": ""},
-         "dnslb.yaml:1:8: zones: a.txt is no zone file; they end in .yaml, .yml or .zone"),
+         "dnslb.yaml:1:8: zones: a.txt is no zone file; they end in .yaml, .yml, .json or .zone"),
         ("", {"zones/a..b.yaml": NS}, ("zones/a..b.yaml:1:1: a zone file is named by its origin, "
          "and a..b is no domain name: a label is empty")),
         ("", {ZONE: NS, "zones/Example.COM.yml": NS},

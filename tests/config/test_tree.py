@@ -7,9 +7,12 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_config_fuzz import made, spoiled
+from test_problems import CASES
 
+from dnslb.config.nodes import MalformedError, MapNode
 from dnslb.config.scalars import resolve
-from dnslb.config.tree import MapNode, YamlError, parse
+from dnslb.config.tree import UnusualError, parse, values
 
 
 @pytest.mark.parametrize(
@@ -110,10 +113,42 @@ def test_any_text_is_a_tree_or_an_error_with_a_place(text):
     try:
         node = parse(text)
         found = node and (node.line, node.column, repr(node.plain()))
-    except YamlError as error:
+    except MalformedError as error:
         found = (error.line, error.column, str(error))
     if found:
         line, column, what = found
         assert 1 <= line <= text.count("\n") + 2
         assert column >= 1
         assert what
+
+
+def agree(text: str) -> bool:
+    """Whether the short way reads `text`; if so, it has to read what the other does."""
+    try:
+        short = values(text)
+    except UnusualError:
+        return False
+    assert repr(short) == repr(parse(text).plain())
+    return True
+
+
+def test_the_short_way_reads_most():
+    read = [agree("\n".join(case.zone) + "\n") for case in CASES]
+    assert sum(read) > 0.8 * len(read)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "# nothing", "a", "[a]", "- a", "~", "a: &x b\nc: *x", "a: {<<: {b: c}}", "a: 1\na: 2",
+        "a: 1\n---\nb: 2", "a: !!str 1", "a: !x 1", "? [a]\n: b", "a: [", "\tb", "*a : b",
+        "a: " + "[" * 32 + "]" * 32, "a: \x01", "... \n", "%YAML 1.1\n---\n- a",
+    ],
+)  # fmt: skip
+def test_the_short_way_leaves_alone(text):
+    assert not agree(text)
+
+
+@given(made | spoiled())
+def test_both_ways_agree(content):
+    agree(content.decode())
