@@ -75,7 +75,7 @@ class Shape(BaseModel):
     enough to say why.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 def _word_or_mapping(value: Any) -> str:
