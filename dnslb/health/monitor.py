@@ -16,6 +16,7 @@ import random
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import lru_cache
 from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -400,7 +401,7 @@ class Monitor:
 
     def _took(self, key: ProbeKey, result: Result) -> None:
         if not isinstance(key.check, PushCheck):
-            name = type(key.check).__name__.removesuffix("Check").lower()
+            name = _kind(type(key.check))
             if name not in self.durations:
                 self.durations[name] = Histogram()
             self.durations[name].add(result.milliseconds / 1000)
@@ -537,6 +538,12 @@ class _Cause(NamedTuple):
 
     key: ProbeKey
     first: bool  # whether by its first result
+
+
+@lru_cache(maxsize=128)
+def _kind(check: type[Check]) -> str:
+    """The word for a type of check in metrics."""
+    return check.__name__.removesuffix("Check").lower()
 
 
 def _measured(pools: Iterable[Pool]) -> set[BackendId]:

@@ -58,3 +58,36 @@ def test_one_that_is_cancelled_holds_up_nobody():
             await gone
 
     asyncio.run(scenario())
+
+
+def test_who_sleeps_long_meets_others():
+    async def scenario():
+        wheel, loop = Wheel(), asyncio.get_running_loop()
+        pauses = [9.0 + part / 1000 for part in range(1000)]
+        sleepers = [asyncio.create_task(wheel.sleep(pause)) for pause in pauses]
+        began = loop.time()
+        await asyncio.sleep(0)
+        waking = {at * 0.01: len(met) for at, met in wheel._sleepers.items()}
+        started = loop.time() - began
+        assert sum(waking.values()) == len(pauses)
+        assert max(waking.values()) < 20  # a tick has ten of them anyway
+        assert 9.0 * 0.99 - 0.02 < min(waking) - began
+        assert max(waking) - began < 10.0 + 0.02 + started
+        for sleeper in sleepers:
+            sleeper.cancel()
+        await asyncio.gather(*sleepers, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+
+def test_few_that_sleep_long_share_wakes():
+    async def scenario():
+        wheel = Wheel()
+        sleepers = [asyncio.create_task(wheel.sleep(9.0 + part / 100)) for part in range(100)]
+        await asyncio.sleep(0)
+        assert len(wheel._sleepers) <= 14  # a hundred in a second, eight at a time
+        for sleeper in sleepers:
+            sleeper.cancel()
+        await asyncio.gather(*sleepers, return_exceptions=True)
+
+    asyncio.run(scenario())

@@ -16,7 +16,6 @@ import ssl
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dnslb.health.checks.base import Outcome, Result
@@ -128,7 +127,7 @@ async def within(seconds: float, progress: Progress, work: Coroutine[Any, Any, R
     """The result of `work`, or of being stopped after `seconds`; it carries its milliseconds."""
     started = time.perf_counter()
     result = await _limited(seconds, progress, work)
-    return replace(result, milliseconds=(time.perf_counter() - started) * 1000)
+    return result.taking((time.perf_counter() - started) * 1000)
 
 
 INSIDE: Final = Result(Outcome.ERROR, "the probe was cancelled from inside")
