@@ -26,7 +26,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import dnslb
+from dnslb import __version__
 from dnslb.errors import ReplaceError
 from dnslb.health.store import pack, unpack
 from dnslb.listening import Given
@@ -238,7 +238,7 @@ class Successor:
         """
         with self._line.within(PATIENCE):
             self._line.hand(files)
-            await self._line.tell(version=dnslb.__version__, saved=pack(saved))
+            await self._line.tell(version=__version__, saved=pack(saved))
             await self._line.hear()
 
     async def part(self, saved: Saved, stats: Stats) -> None:

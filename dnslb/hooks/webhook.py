@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
-import dnslb
+from dnslb import __version__
 from dnslb.hooks.message import GiveUpError, as_json
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Poster:
         at = int(time.time())
         headers: dict[str, Any] = {
             "Content-Type": "application/json",
-            "User-Agent": f"dnslb/{dnslb.__version__}",
+            "User-Agent": f"dnslb/{__version__}",
             "webhook-id": identifier,
             "webhook-timestamp": str(at),
         }

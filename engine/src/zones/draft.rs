@@ -362,20 +362,15 @@ impl Draft {
         self.table.add_node(hash, name)
     }
 
-    /// Make room for the names of a file of so many octets; what is short of it grows as it is read.
+    /// Make room for what is in a file of so many octets; what is short of it grows as it is read. Room
+    /// that is not used takes address space, but no memory, and what grows would leave its old room behind.
     pub fn expect(&mut self, octets: u64) {
-        let names = usize::try_from(octets).unwrap_or_default() / PER_NAME;
-        let Table {
-            hasher,
-            index,
-            nodes,
-            octets,
-            ..
-        } = &mut self.table;
-        index.reserve(names, |&other| {
-            let Node { name, length, .. } = nodes[other as usize];
-            hasher.hash_one(&octets[name as usize..][..usize::from(length)])
-        });
+        let octets = usize::try_from(octets).unwrap_or_default().min(MAX_OCTETS);
+        let names = octets / PER_NAME;
+        self.parents.reserve(names);
+        self.firsts.reserve(names);
+        self.places.reserve(names);
+        self.table.reserve(names, octets);
     }
 
     /// Tell which sets are too large.
@@ -394,6 +389,11 @@ impl Draft {
                 ..Finding::new(Kind::TooLarge, place)
             });
         }
+    }
+
+    /// Give back the memory that says where records were written.
+    pub(super) fn forget_places(&mut self) {
+        (self.firsts, self.places) = (Vec::new(), Vec::new());
     }
 
     /// Why the zone cannot be served as it is, if so.

@@ -20,6 +20,8 @@ impl Draft {
         if let Some(error) = self.unfit() {
             return Err(error);
         }
+        // nothing is found wrong from here on, so nobody asks where it was written
+        self.forget_places();
         self.soa()?;
         self.link()?;
         let mut table = self.table;

@@ -33,11 +33,39 @@ const MAX_CHAIN: u16 = 8;
 const UNKNOWN: u16 = u16::MAX;
 const OPEN: u16 = u16::MAX - 1;
 
-/// What ends the zone at or above a name: the node of the highest delegation or DNAME.
+/// What ends the zone at or above a name, the highest that does. In one number, as every name of a large
+/// zone has it just when memory is fullest.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Ends {
-    delegation: u32,
-    dname: u32,
+enum End {
+    Nothing,
+    Delegation(u32),
+    Dname(u32),
+}
+
+/// An `End`, packed: nodes are fewer than 2^31.
+#[derive(Clone, Copy)]
+struct Packed(u32);
+
+const DNAME_BIT: u32 = 1 << 31;
+
+impl End {
+    fn pack(self) -> Packed {
+        Packed(match self {
+            Self::Nothing => NONE,
+            Self::Delegation(node) => node,
+            Self::Dname(node) => node | DNAME_BIT,
+        })
+    }
+}
+
+impl Packed {
+    fn end(self) -> End {
+        match self.0 {
+            NONE => End::Nothing,
+            node if node & DNAME_BIT == 0 => End::Delegation(node),
+            node => End::Dname(node & !DNAME_BIT),
+        }
+    }
 }
 
 impl Draft {
@@ -103,31 +131,17 @@ impl Draft {
         places.first().copied().unwrap_or_default()
     }
 
-    fn ends(&self) -> Vec<Ends> {
-        let none = Ends {
-            delegation: NONE,
-            dname: NONE,
-        };
-        let mut ends = vec![none; self.table.nodes.len()];
+    fn ends(&self) -> Vec<Packed> {
+        let mut ends: Vec<Packed> = Vec::with_capacity(self.table.nodes.len());
         for (index, node) in (0_u32..).zip(&self.table.nodes) {
             let above = ends.get(self.parents[index as usize] as usize);
-            let above = above.copied().unwrap_or(none);
             let has = |number| self.table.set(node, number).is_some();
-            ends[index as usize] = if above != none {
-                above
-            } else if index > 0 && has(rtype::NS) {
-                Ends {
-                    delegation: index,
-                    ..none
-                }
-            } else if has(rtype::DNAME) {
-                Ends {
-                    dname: index,
-                    ..none
-                }
-            } else {
-                none
+            let end = match above.map_or(End::Nothing, |above| above.end()) {
+                End::Nothing if index > 0 && has(rtype::NS) => End::Delegation(index),
+                End::Nothing if has(rtype::DNAME) => End::Dname(index),
+                above => above,
             };
+            ends.push(end.pack());
         }
         ends
     }
@@ -173,20 +187,26 @@ impl Draft {
     }
 
     /// Nothing but glue stands below a delegation, nothing but its own at it, nothing below a DNAME.
-    fn check_ends(&mut self, index: u32, ends: &[Ends]) {
+    fn check_ends(&mut self, index: u32, ends: &[Packed]) {
         let node = self.table.nodes[index as usize];
-        let Ends { delegation, dname } = ends[index as usize];
+        let end = ends[index as usize].end();
+        let cut = end == End::Delegation(index);
         let wildcard = self.table.name(&node).starts_with(b"\x01*");
         for set in 0..usize::from(node.set_count) {
             let number = self.table.sets(&node)[set].rtype;
-            if delegation != NONE && delegation != index && !GLUE.contains(&number) {
-                self.tell_below(Kind::BelowCut, &node, set, delegation);
-            } else if delegation == index && !AT_CUT.contains(&number) {
-                self.tell(Kind::AtCut, &node, set, |_| {});
-            } else if dname != NONE && dname != index {
-                self.tell_below(Kind::BelowDname, &node, set, dname);
+            match end {
+                End::Delegation(at) if at != index && !GLUE.contains(&number) => {
+                    self.tell_below(Kind::BelowCut, &node, set, at);
+                }
+                End::Delegation(at) if at == index && !AT_CUT.contains(&number) => {
+                    self.tell(Kind::AtCut, &node, set, |_| {});
+                }
+                End::Dname(at) if at != index => {
+                    self.tell_below(Kind::BelowDname, &node, set, at);
+                }
+                _ => {}
             }
-            if wildcard && number == rtype::NS && delegation == index {
+            if wildcard && number == rtype::NS && cut {
                 self.tell(Kind::WildcardCut, &node, set, |_| {});
             }
             if wildcard && number == rtype::DNAME {
@@ -201,7 +221,7 @@ impl Draft {
     }
 
     /// Name servers of the zone have addresses; other targets in the zone lead somewhere.
-    fn check_targets(&mut self, index: u32, ends: &[Ends]) {
+    fn check_targets(&mut self, index: u32, ends: &[Packed]) {
         let node = self.table.nodes[index as usize];
         for set in 0..usize::from(node.set_count) {
             let entry = self.table.sets(&node)[set];
@@ -249,7 +269,7 @@ impl Draft {
         number: u16,
         target: &[u8],
         place: impl Fn() -> Place,
-        ends: &[Ends],
+        ends: &[Packed],
     ) -> Option<Kind> {
         // the target "." says that there is none (RFC 7505, RFC 2782)
         if target == [0] || !is_within(target, self.table.origin()) {
@@ -271,9 +291,9 @@ impl Draft {
         }
         let encloser = self.closest(target);
         let node = self.table.nodes[encloser as usize];
-        let ended = ends[encloser as usize];
+        let end = ends[encloser as usize].end();
         let wildcard = self.table.find_index(&wildcard_of(self.table.name(&node)));
-        let there = wildcard.is_some() || ended.delegation != NONE || ended.dname != NONE;
+        let there = wildcard.is_some() || end != End::Nothing;
         (!there && !self.is_doubled(target, place())).then_some(Kind::TargetMissing)
     }
 
@@ -294,7 +314,7 @@ impl Draft {
     }
 
     /// CNAMEs end somewhere, and not too far away.
-    fn check_chains(&mut self, ends: &[Ends]) {
+    fn check_chains(&mut self, ends: &[Packed]) {
         let count = self.table.nodes.len();
         let mut lengths = vec![UNKNOWN; count];
         let mut path = Vec::new();
@@ -334,21 +354,22 @@ impl Draft {
     }
 
     /// The node whose records a CNAME at `index` leads to; None without one.
-    fn next(&self, index: u32, ends: &[Ends]) -> Option<u32> {
+    fn next(&self, index: u32, ends: &[Packed]) -> Option<u32> {
         let node = &self.table.nodes[index as usize];
         let set = self.table.set(node, rtype::CNAME)?;
         let (_, rdata) = self.table.rdatas(set).next()?;
         let target = Lower::new(rdata);
         let target = target.as_slice();
-        if ends[index as usize].delegation != NONE || !is_within(target, self.table.origin()) {
+        let delegated = matches!(ends[index as usize].end(), End::Delegation(_));
+        if delegated || !is_within(target, self.table.origin()) {
             return None;
         }
         if let Some(exact) = self.table.find_index(target) {
             return Some(exact);
         }
         let encloser = self.closest(target);
-        let ended = ends[encloser as usize];
-        if ended.delegation != NONE || ended.dname != NONE {
+        let end = ends[encloser as usize].end();
+        if end != End::Nothing {
             return None;
         }
         let above = self.table.name(&self.table.nodes[encloser as usize]);

@@ -145,6 +145,24 @@ impl Table {
         index
     }
 
+    /// Make room for so many more names, one set for each, and so many more octets of names and records.
+    pub(super) fn reserve(&mut self, names: usize, octets: usize) {
+        self.nodes.reserve(names);
+        self.sets.reserve(names);
+        self.octets.reserve(octets);
+        let Self {
+            hasher,
+            index,
+            nodes,
+            octets,
+            ..
+        } = self;
+        index.reserve(names, |&other| {
+            let Node { name, length, .. } = nodes[other as usize];
+            hasher.hash_one(&octets[name as usize..][..usize::from(length)])
+        });
+    }
+
     /// Whether the table takes account of another zone at `apex`, which lies in this one.
     pub(super) fn allows_for(&self, apex: &[u8]) -> bool {
         let above = || {
