@@ -41,19 +41,9 @@ format: $(TOOLS) ## put every file into its canonical form
 	cd engine && cargo fmt
 	cd engine/fuzz && cargo fmt
 
-bench: $(BUILT) ## CPU per answered query, beside other servers in the same run
-	cd engine && cargo build --quiet --locked --release --example echo --example asking
-	$(BIN)/python bench/run.py
-	$(BIN)/python bench/run.py --tcp
-	$(BIN)/python bench/tcp.py
-	$(BIN)/python bench/control.py
-	$(BIN)/python bench/death.py
-	$(BIN)/python bench/replace.py
-	$(BIN)/python bench/abuse.py
-	cd engine && cargo run --quiet --locked --release --example cost
-	$(BIN)/python bench/load.py
-	$(BIN)/python bench/geo.py
-	$(BIN)/python bench/herd.py
+bench: $(BUILT) ## measure beside other servers; or PARTS="weighted static", ROUNDS=5, SECONDS=3
+	cd engine && cargo build --quiet --locked --release --example echo --example asking --example cost
+	$(BIN)/python bench/run.py $(PARTS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 fuzz: $(TOOLS) ## the engine, until you stop it; or SECONDS=3600, TARGET=respond
 	$(BIN)/python engine/fuzz/run.py --seconds $(or $(SECONDS),0) $(TARGET)

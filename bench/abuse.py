@@ -20,20 +20,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from measure import TICKS, BenchError, Load, dnsperf, free_port, number, running, ticks
-from report import environment
-from servers import SERVERS, Server
+from peers import ORIGIN, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.synchronize import Event
 
+    from peers import At
+
 NAMES: Final = 1_000_000
 """Random names in a file: more than dnsperf asks for in a round."""
 
 DEEP: Final = ".a" * 99
-
-ORIGIN: Final = "example.com"
 
 PATIENCE: Final = 5.0
 """Seconds that a client waits for an answer that has to come."""
@@ -77,18 +76,15 @@ def main() -> int:
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
-    command = " ".join(["python", "bench/abuse.py", *sys.argv[1:]])
-    parts = [environment([_server("off")], command), _cost_table(costs, load), _gain_table(gains)]
-    print("\n\n".join(parts))
+    print(_cost_table(costs, load), _gain_table(gains), sep="\n\n")
     return 0
 
 
 def _server(mode: str) -> Server:
-    def prepare(_folder: Path, port: int) -> list[str]:
-        return [sys.executable, SERVE, str(port), mode]
+    def prepare(_folder: Path, at: At) -> list[str]:
+        return [sys.executable, SERVE, str(at.port), mode]
 
-    dnslb = next(server for server in SERVERS if server.name == "dnslb")
-    return Server(dnslb.name, f"rrl {mode}", dnslb.program, prepare)
+    return Server("dnslb", f"rrl {mode}", sys.executable, prepare)
 
 
 def _files(folder: Path) -> dict[str, Path]:

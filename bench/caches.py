@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clients import Client, records
 from measure import PATIENCE, QUESTION, BenchError, free_port, running
-from servers import Server
+from peers import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from peers import At
 
 __all__ = ["CLIENTS", "Hits", "ask_through", "resolver"]
 
@@ -48,12 +50,12 @@ class Hits(NamedTuple):
 def resolver(server_port: int, networks_kept: int | None) -> Server:
     """unbound for one zone; it keeps so many networks' answers for a name (None: as by default)."""
 
-    def prepare(folder: Path, port: int) -> list[str]:
+    def prepare(folder: Path, at: At) -> list[str]:
         kept = "" if networks_kept is None else f"max-ecs-tree-size-ipv4: {networks_kept}"
         (folder / "unbound.conf").write_text(f"""\
 server:
     interface: 127.0.0.1
-    port: {port}
+    port: {at.port}
     do-ip6: no
     do-daemonize: no
     num-threads: 1

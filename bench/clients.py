@@ -12,7 +12,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from measure import CLIENT_CPU, PATIENCE, QUESTION, BenchError
-from servers import NAME, REPOSITORY
+from peers import NAME, REPOSITORY
+from peers.echo import EXAMPLES
 
 sys.path.append(str(REPOSITORY / "tests" / "geo"))
 
@@ -36,7 +37,7 @@ __all__ = [
     "records",
 ]
 
-ASKING: Final = REPOSITORY / "engine" / "target" / "release" / "examples" / "asking"
+ASKING: Final = EXAMPLES / "asking"
 
 IPV6: Final = 0.2
 """The share of IPv6 among random networks."""

@@ -18,9 +18,11 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from dnslib import DNSRecord
+from measure import number
+from report import grid, verdict
 
 INTERVAL: Final = 1.0
 RISE: Final = 2
@@ -90,19 +92,35 @@ def main() -> int:
         print("dnsperf is missing: apt-get install dnsperf", file=sys.stderr)
         return 2
     limit = INTERVAL * FALL + 1
-    missed = False
-    for number in range(1, options.rounds + 1):
-        gone, back, report, bad = play(options.rate)
-        missed |= gone > limit or bool(bad) or not report.startswith("lost 0, NOERROR only")
-        print(
-            f"round {number}: gone after {gone:.2f} s (limit {limit:.2f} s), back {back:.2f} s "
-            f"after its start; at {options.rate} queries/s: {report}"
-        )
-    return int(missed)
+    deaths = [play(options.rate) for _ in range(options.rounds)]
+    head = ["round", "gone after", "back after its start", "sent", "lost", "not NOERROR"]
+    rows = [
+        [number, f"{of.gone:.2f} s", f"{of.back:.2f} s", f"{of.sent:,}", of.lost, of.wrong]
+        for number, of in enumerate(deaths, 1)
+    ]
+    print(f"Checks every {INTERVAL:g} s, fall {FALL}, rise {RISE}; {options.rate:,} queries/s\n")
+    print(grid(head, rows), end="\n\n")
+    lines = [
+        verdict(f"gone after at most {limit:g} s", [max(of.gone for of in deaths)], most=limit),
+        verdict("no query lost", [sum(of.lost for of in deaths)], most=0, form=".0f"),
+        verdict("all are NOERROR", [sum(of.wrong for of in deaths)], most=0, form=".0f"),
+    ]
+    print(*(f"- {line}" for line in lines), sep="\n")
+    return int(any("missed" in line for line in lines))
 
 
-def play(rate: int) -> tuple[float, float, str, int]:
-    """One death and return: seconds until gone, seconds until back, dnsperf's word, bad answers."""
+class Death(NamedTuple):
+    """What one death and return came to."""
+
+    gone: float  # seconds after its end until it is in no answer
+    back: float  # seconds after its start
+    sent: int
+    lost: int
+    wrong: int  # answers that are not NOERROR, or hold no address
+
+
+def play(rate: int) -> Death:
+    """One death and return."""
     webs = [Web(f"127.0.0.{number}") for number in (21, 22, 23)]
     with tempfile.TemporaryDirectory() as folder:
         daemon = serve(Path(folder), webs)
@@ -136,14 +154,11 @@ def play(rate: int) -> tuple[float, float, str, int]:
     times = watch.seen[webs[0].host]
     gone = max(moment for moment in times if moment < rose) - died
     back = min(moment for moment in times if moment > rose) - rose
-    lost = re.search(r"Queries lost:\s+(\d+)", output)
-    codes = re.search(r"Response codes:\s+(.*)", output)
-    sent = re.search(r"Queries sent:\s+(\d+)", output)
-    assert lost
-    assert codes
-    assert sent
-    only = "NOERROR only" if re.fullmatch(r"NOERROR \d+ \(100.00%\)", codes[1]) else codes[1]
-    return max(gone, 0.0), back, f"lost {lost[1]}, {only}, {sent[1]} sent", watch.bad
+    sent, lost, answered = (
+        int(number(rf"Queries {what}:\s+(\d+)", output)) for what in ("sent", "lost", "completed")
+    )
+    good = int(number(r"NOERROR (\d+) ", output))
+    return Death(max(gone, 0.0), back, sent, lost, answered - good + watch.bad)
 
 
 def serve(folder: Path, webs: list[Web]) -> subprocess.Popen[str]:

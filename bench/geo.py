@@ -17,19 +17,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from caches import CLIENTS, ask_through, resolver
+from caches import CLIENTS, ask_through
 from clients import Asking, Client, cached, everywhere, held, random_networks
-from geo_servers import PEERS, dnslb, gdnsd, knot
+from geo_servers import dnslb, gdnsd, knot, pdns
+from machine import unfit
 from measure import BenchError, Sample, costs, free_port, running, ticks
-from report import environment, spread, table
-from run import unfit
+from peers import ADDRESS_SIZE
+from peers.echo import echo
+from processes import peak
+from report import Aim, Row, spread, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from clients import Answer
     from geo_servers import Databases
-    from servers import Server
+    from peers import Server
 
 BUILD: Final = str(Path(__file__).parent / "geo_build.py")
 
@@ -50,8 +53,9 @@ CACHED: Final = ("continents", "countries", "nearest")
 NEAR: Final = 1_000
 """Networks that a resolver's clients are in."""
 
-PLAIN: Final = "dnslb weighted, no ECS"
-WEIGHTED: Final = "dnslb weighted"
+PLAIN: Final = Row("dnslb", "weighted, no ECS")
+WEIGHTED: Final = Row("dnslb", "weighted")
+KERNEL: Final = Row("echo")
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,6 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 2
     databases = cached()
-    command = " ".join(["python", "bench/geo.py", *sys.argv[1:]])
-    servers = [PEERS[name] for name in ("dnslb", "gdnsd", "knot") if not PEERS[name].missing()]
-    if "caches" in options.only:
-        servers.append(resolver(0, None))
-    print(environment(servers, command), flush=True)
     parts: dict[str, Callable[[Databases, argparse.Namespace], str]] = {
         "cost": _cost,
         "build": _build,
@@ -113,46 +112,59 @@ def _cost(databases: Databases, options: argparse.Namespace) -> str:
                 print(f"round {number}: {name} {sample.cpu:.2f} µs", file=sys.stderr)
             rounds.append({name: samples[name] for name in names})
         alike = _alike({name: port for name, (_, port) in up.items()})
-    bases = (PLAIN, WEIGHTED, "gdnsd countries", "gdnsd nearest")
-    return f"{table(load.shown(), rounds, bases)}\n\n{alike}"
-
-
-def _cases(databases: Databases) -> dict[str, Case]:
-    """What is measured, by its name."""
-    cases = {PLAIN: Case(dnslb("weighted", databases), ecs=False)}
-    made: list[tuple[Callable[[str, Databases], Server], Sequence[str]]] = [
-        (dnslb, ("weighted", "countries", "nearest", "countries-subnet")),
-        (gdnsd, ("weighted", "countries", "nearest")),
-        (knot, ("countries",)),
+    bases = (KERNEL, PLAIN, WEIGHTED, Row("gdnsd", "countries"), Row("gdnsd", "nearest"))
+    aims = [
+        aim.verdict(rounds)
+        for policy in ("countries", "nearest")
+        for aim in (
+            Aim(Row("dnslb", policy), Row("gdnsd", policy), most=0.95),
+            Aim(Row("dnslb", policy), KERNEL, most=1.08),
+        )
     ]
-    for make, policies in made:
-        for policy in policies:
-            server = make(policy, databases)
-            if server.missing():
-                print(f"without {server.name}: {server.missing()}", file=sys.stderr)
-            else:
-                cases[f"{server.name} {policy}"] = Case(server)
+    verdicts = "\n".join(f"- {line}" for line in aims)
+    return f"`{load.shown()}`\n\n{table(rounds, bases)}\n\n{verdicts}\n\n{alike}"
+
+
+def _cases(databases: Databases) -> dict[Row, Case]:
+    """What is measured, by its name."""
+    cases = {
+        KERNEL: Case(echo(ADDRESS_SIZE)),
+        PLAIN: Case(dnslb("weighted", databases), ecs=False),
+    }
+    servers = [
+        *(dnslb(of, databases) for of in ("weighted", "countries", "nearest", "countries-subnet")),
+        *(gdnsd(of, databases) for of in ("weighted", "countries", "nearest")),
+        knot(databases),
+        pdns(databases),
+    ]
+    for server in servers:
+        if server.missing():
+            print(f"without {server.name}: {server.missing()}", file=sys.stderr)
+        else:
+            cases[Row(server.name, server.about)] = Case(server)
     return cases
 
 
-def _sample(name: str, pid: int, port: int, load: Asking, networks: Path | None) -> Sample:
+def _sample(row: Row, pid: int, port: int, load: Asking, networks: Path | None) -> Sample:
     before = ticks(pid)
     tally = load.run(port, networks)
     after = ticks(pid)
-    if tally.rcodes != {"0": tally.answered} or sum(tally.addresses.values()) != tally.answered:
-        raise BenchError(f"{name}: not every answer is an address: {tally}")
+    if row != KERNEL and sum(tally.addresses.values()) != tally.answered:
+        raise BenchError(f"{row}: not every answer is an address: {tally}")
+    if tally.rcodes != {"0": tally.answered}:
+        raise BenchError(f"{row}: not every answer is NOERROR: {tally.rcodes}")
     if (networks is None) != (set(tally.scopes) == {"none"}):
-        raise BenchError(f"{name}: the answers' ECS is not that of the queries: {tally.scopes}")
-    rate = tally.answered / tally.seconds
-    return Sample(tally.answered, tally.lost, rate, *costs(before, after, tally.answered))
+        raise BenchError(f"{row}: the answers' ECS is not that of the queries: {tally.scopes}")
+    rate, octets = tally.answered / tally.seconds, tally.octets / tally.answered
+    return Sample(tally.answered, tally.lost, rate, *costs(before, after, tally.answered), octets)
 
 
-def _alike(ports: Mapping[str, int]) -> str:
+def _alike(ports: Mapping[Row, int]) -> str:
     """How many of random networks are answered by others as by dnslb."""
     networks = list(random_networks(COMPARED, 2))
-    answers: dict[str, list[Answer]] = {}
+    answers: dict[Row, list[Answer]] = {}
     for name, port in ports.items():
-        if name != PLAIN and name.endswith(("countries", "nearest")):
+        if name.about in {"countries", "nearest"}:
             with Client(port) as client:
                 answers[name] = client.all(networks)
     rows = [
@@ -162,10 +174,9 @@ def _alike(ports: Mapping[str, int]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, theirs in answers.items():
-        server, policy = name.split()
-        if server == "dnslb":
+        if name.server == "dnslb":
             continue
-        ours = answers[f"dnslb {policy}"]
+        ours = answers[Row("dnslb", name.about)]
         pairs = list(zip(networks, ours, theirs, strict=True))
         same = sum(our.address == their.address for _, our, their in pairs)
         scopes = Counter(_compared(our.scope, their.scope) for _, our, their in pairs)
@@ -229,11 +240,12 @@ def _build(databases: Databases, options: argparse.Namespace) -> str:
 def _starts(databases: Databases, count: int) -> str:
     """From the start of a server to its first answer."""
     made = (
-        *(("dnslb", dnslb(policy, databases)) for policy in ("weighted", "countries", "nearest")),
-        *(("gdnsd", gdnsd(policy, databases)) for policy in ("weighted", "countries", "nearest")),
-        ("knot", knot("countries", databases)),
+        *(dnslb(policy, databases) for policy in ("weighted", "countries", "nearest")),
+        *(gdnsd(policy, databases) for policy in ("weighted", "countries", "nearest")),
+        knot(databases),
+        pdns(databases),
     )
-    servers = [server for _, server in made if not server.missing()]
+    servers = [server for server in made if not server.missing()]
     seconds: dict[str, list[float]] = {}
     peaks: dict[str, float] = {}
     for _ in range(count):
@@ -243,7 +255,7 @@ def _starts(databases: Databases, count: int) -> str:
                 began = time.perf_counter()
                 with running(server, Path(folder), free_port(), PATIENCE) as pid:
                     seconds.setdefault(name, []).append(time.perf_counter() - began)
-                    peaks[name] = max(peaks.get(name, 0), *_memory(pid))
+                    peaks[name] = max(peaks.get(name, 0), peak(pid))
     rows = [
         "| server | from its start to its first answer | peak of memory |",
         "| --- | --- | --- |",
@@ -251,12 +263,6 @@ def _starts(databases: Databases, count: int) -> str:
     for name, times in seconds.items():
         rows.append(f"| {name} | {spread(times, '.2f')} s | {peaks[name] / 1e6:.0f} MB |")
     return "\n".join(rows)
-
-
-def _memory(pid: int) -> Iterator[int]:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            yield int(line.split()[1]) * 1024
 
 
 def _caches(databases: Databases, _options: argparse.Namespace) -> str:

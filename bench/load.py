@@ -11,7 +11,6 @@ import argparse
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,16 +21,19 @@ from typing import TYPE_CHECKING, Final
 
 from dnslib import DNSRecord
 from measure import PATIENCE, SERVER_CPU, TICKS, BenchError, free_port
-from report import environment, spread
-from servers import Server
+from peers import ORIGIN, At, dnslb, gdnsd, knot, nsd
+from processes import family, peak
+from report import spread, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+
+    from peers import Server
 
 GOAL_SECONDS: Final = 2.0
 GOAL_MEGABYTES: Final = 200
 
-ZONE: Final = "example.com"
+ZONE: Final = ORIGIN
 
 STEP: Final = 0.005
 """Seconds between two questions: how exact the times are."""
@@ -70,87 +72,21 @@ def write_zone(path: Path, count: int) -> tuple[str, str]:
     return f"host{tens * 10 - 6}.{ZONE}", address
 
 
-def _dnslb(folder: Path, port: int) -> list[str]:
-    (folder / "zones").mkdir()
-    (folder / "zones" / f"{ZONE}.zone").symlink_to(folder.parent / "zone")
-    (folder / "dnslb.yaml").write_text(f'listen: ["127.0.0.1:{port}"]\nworkers: 1\n')
-    return [sys.executable, "-m", "dnslb", "serve", str(folder / "dnslb.yaml")]
-
-
-def _gdnsd(folder: Path, port: int) -> list[str]:
-    (folder / "zones").mkdir()
-    (folder / "zones" / ZONE).symlink_to(folder.parent / "zone")
-    (folder / "config").write_text(
-        f"options => {{ listen => 127.0.0.1, dns_port => {port}, udp_threads => 1, "
-        f"tcp_threads => 1, run_dir => {folder}/run, state_dir => {folder}/state }}\n"
-    )
-    return ["gdnsd", "-c", str(folder), "start"]
-
-
-def _knot(folder: Path, port: int) -> list[str]:
-    (folder / "knot.conf").write_text(f"""\
-server:
-    rundir: {folder}
-    listen: 127.0.0.1@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: {folder}
-log:
-  - target: stderr
-    any: warning
-zone:
-  - domain: {ZONE}
-    file: {folder.parent}/zone
-    journal-content: none
-    zonefile-load: whole
-    semantic-checks: off
-""")
-    return ["knotd", "-c", str(folder / "knot.conf")]
-
-
-def _nsd(folder: Path, port: int) -> list[str]:
-    (folder / "nsd.conf").write_text(f"""\
-server:
-    ip-address: 127.0.0.1@{port}
-    server-count: 1
-    username: ""
-    chroot: ""
-    database: ""
-    zonesdir: "{folder}"
-    pidfile: "{folder}/pid"
-    xfrdfile: "{folder}/xfrd"
-    xfrdir: "{folder}"
-    zonelistfile: "{folder}/list"
-remote-control:
-    control-enable: no
-zone:
-    name: {ZONE}
-    zonefile: {folder.parent}/zone
-""")
-    return ["nsd", "-d", "-c", str(folder / "nsd.conf")]
-
-
-SERVERS: Final = (
-    Server("dnslb", "a plain zone file", sys.executable, _dnslb),
-    Server("gdnsd", "", "gdnsd", _gdnsd, "gdnsd", ("gdnsd", "-h")),
-    Server("knot", "without semantic checks", "knotd", _knot, "knot", ("knotd", "--version")),
-    Server("nsd", "", "nsd", _nsd, "nsd", ("nsd", "-v")),
-)
+def servers_of(master: Path) -> list[Server]:
+    return [module.static(master) for module in (dnslb, gdnsd, knot, nsd)]
 
 
 def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that servers end with us
-    servers = [server for server in SERVERS if options.only is None or server.name in options.only]
-    for server in servers:
-        if shutil.which(server.program) is None:
-            print(f"without {server.name}: apt-get install {server.package}", file=sys.stderr)
-    servers = [server for server in servers if shutil.which(server.program)]
-    samples: dict[str, list[Sample]] = {server.name: [] for server in servers}
     with tempfile.TemporaryDirectory(prefix="dnslb-bench-") as name:
         folder = Path(name)
+        servers = [
+            server
+            for server in servers_of(folder / "zone")
+            if (options.only is None or server.name in options.only) and not server.missing()
+        ]
+        samples: dict[str, list[Sample]] = {server.name: [] for server in servers}
         question = write_zone(folder / "zone", options.records)
         size = (folder / "zone").stat().st_size
         try:
@@ -164,16 +100,28 @@ def main() -> int:
             return 1
         except KeyboardInterrupt:
             return 130
-    command = " ".join(["python", "bench/load.py", *sys.argv[1:]])
-    print(environment(servers, command))
-    print(f"\n{options.records:,} records, {size / 1e6:.0f} MB of text, {options.rounds} rounds\n")
-    print(table(samples))
-    own = samples.get("dnslb", [])
-    missed = own and (
-        statistics.median(sample.seconds for sample in own) > GOAL_SECONDS
-        or max(sample.megabytes for sample in own) > GOAL_MEGABYTES
-    )
-    return 1 if missed else 0
+    print(f"{options.records:,} records, {size / 1e6:.0f} MB of text, {options.rounds} rounds\n")
+    print(table(samples), end="\n\n")
+    lines = list(_verdicts(samples))
+    print(*(f"- {line}" for line in lines), sep="\n")
+    return int(any("missed" in line for line in lines))
+
+
+def _verdicts(samples: dict[str, list[Sample]]) -> Iterator[str]:
+    own = samples.get("dnslb")
+    if not own:
+        return
+    seconds, megabytes = [of.seconds for of in own], [of.megabytes for of in own]
+    yield verdict(f"ready after at most {GOAL_SECONDS:g} s", seconds, most=GOAL_SECONDS)
+    yield verdict(f"at most {GOAL_MEGABYTES} MB", megabytes, most=GOAL_MEGABYTES, form=".0f")
+    if "nsd" in samples:
+        pairs = zip(own, samples["nsd"], strict=True)
+        ratios = [our.cpu / their.cpu for our, their in pairs]
+        yield verdict("ready at least as fast as nsd (CPU time, at most 1 x nsd's)", ratios, most=1)
+    if "gdnsd" in samples:
+        pairs = zip(own, samples["gdnsd"], strict=True)
+        ratios = [our.megabytes / their.megabytes for our, their in pairs]
+        yield verdict("no more memory than gdnsd (at most 1 x gdnsd's)", ratios, most=1)
 
 
 def table(samples: dict[str, list[Sample]]) -> str:
@@ -195,7 +143,7 @@ def measure(server: Server, folder: Path, question: tuple[str, str]) -> Sample:
     home = folder / server.name
     home.mkdir()
     port = free_port()
-    command = ["taskset", "-c", str(SERVER_CPU), *server.prepare(home, port)]
+    command = ["taskset", "-c", str(SERVER_CPU), *server.prepare(home, At(port))]
     with (folder / "log").open("wb") as log:
         begin = time.monotonic()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -204,8 +152,8 @@ def measure(server: Server, folder: Path, question: tuple[str, str]) -> Sample:
             text = (folder / "log").read_text(errors="replace")
             raise BenchError(f"{server.name} does not answer:\n{text}")
         seconds = time.monotonic() - begin
-        processes = list(_family(process.pid))
-        return Sample(seconds, sum(map(_cpu, processes)), sum(map(_peak, processes)) * 1024 / 1e6)
+        processes = list(family(process.pid))
+        return Sample(seconds, sum(map(_cpu, processes)), sum(map(peak, processes)) / 1e6)
     finally:
         process.terminate()
         try:
@@ -238,32 +186,17 @@ def _answers(process: subprocess.Popen[bytes], port: int, question: tuple[str, s
     return False
 
 
-def _family(pid: int) -> Iterator[int]:
-    """A process and all below it."""
-    yield pid
-    children: Sequence[str] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    for child in children:
-        yield from _family(int(child))
-
-
 def _cpu(pid: int) -> float:
     """Seconds of CPU time of a process, and of its children that ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[14 - 3 : 18 - 3])) / TICKS
 
 
-def _peak(pid: int) -> int:
-    """The most memory that a process had, in KiB."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    (line,) = [line for line in lines if line.startswith("VmHWM")]
-    return int(line.split()[1])
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="a large zone: time to answer, memory")
     parser.add_argument("--records", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    parser.add_argument("--only", nargs="+", choices=[server.name for server in SERVERS])
+    parser.add_argument("--only", nargs="+", choices=["dnslb", "gdnsd", "knot", "nsd"])
     return parser.parse_args()
 
 

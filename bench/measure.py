@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import socket
 import subprocess
@@ -13,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from servers import ADDRESS_SIZE, NAME
+from peers import NAME, At
+from processes import TICKS, ticks
+from queries import probe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from servers import Server
+    from peers import Server
+    from queries import Asked
 
 __all__ = [
     "CLIENT_CPU",
@@ -44,7 +46,8 @@ CLIENT_CPU: Final = 1
 PATIENCE: Final = 15.0
 """Seconds that a server has to begin or to end, and dnsperf to end after its load."""
 
-TICKS: Final = os.sysconf("SC_CLK_TCK")
+LOADING: Final = 120.0
+"""Seconds that a server has to begin when its zone is large."""
 
 QUESTION: Final = (
     b"\x00\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
@@ -52,11 +55,8 @@ QUESTION: Final = (
     + b"\x00\x00\x01\x00\x01"
 )
 
-OPT_SIZE: Final = 11
-
-ANSWER_SIZE: Final = len(QUESTION) + OPT_SIZE + ADDRESS_SIZE
-"""Octets of a right answer: one address. An answer of any other size is no comparison."""
-
+ECHO: Final = "echo"
+"""The name of the server whose answers are none."""
 
 KEEPALIVE_SIZE: Final = 6
 """Octets of the option (RFC 7828) that a server may add to its answers over TCP."""
@@ -75,6 +75,7 @@ class Load:
     rate: int | None = None  # None: as fast as answers come
     tcp: bool = False
     clients: int = 1  # sockets
+    options: tuple[str, ...] = ()
 
     def command(self, port: int, queries: Path) -> list[str]:
         """The command line of dnsperf."""
@@ -83,7 +84,7 @@ class Load:
         return [
             *("dnsperf", *mode, "-s", "127.0.0.1", "-p", str(port), "-d", str(queries), "-e"),
             *("-c", str(self.clients), "-T", "1", "-q", str(self.outstanding)),
-            *("-l", f"{self.seconds:g}", "-t", "1", *limit),
+            *("-l", f"{self.seconds:g}", "-t", "1", *limit, *self.options),
         ]
 
     def shown(self) -> str:
@@ -100,6 +101,7 @@ class Sample:
     per_second: float
     user: float  # CPU microseconds per answered query, in the program
     system: float  # in the kernel
+    octets: float = 0  # of an answer, in the mean
 
     @property
     def cpu(self) -> float:
@@ -112,26 +114,38 @@ class Sample:
         return self.cpu * self.per_second / 1e6
 
 
-def measure(server: Server, load: Load) -> Sample:
-    """Start `server`, put `load` on it, end it."""
+def measure(
+    server: Server,
+    loads: Sequence[tuple[Asked, Load]],
+    *,
+    workers: int = 1,
+    cpus: tuple[str, str] = (str(SERVER_CPU), str(CLIENT_CPU)),
+) -> list[Sample]:
+    """Start `server`, put one load after another on it, end it."""
     with tempfile.TemporaryDirectory(prefix="dnslb-bench-") as name:
-        folder = Path(name)
-        queries = folder / "queries"
-        queries.write_text(f"{NAME} A\n")
         port = free_port()
-        with running(server, folder, port) as pid:
-            before = ticks(pid)
-            text = dnsperf(load, port, queries)
-            after = ticks(pid)
+        at = At(port, workers=workers)
+        with running(server, Path(name), port, LOADING, at=at, cpus=cpus[0]) as pid:
+            return [_sample(server, pid, port, *one, cpus[1]) for one in loads]
+
+
+def _sample(server: Server, pid: int, port: int, asked: Asked, load: Load, cpus: str) -> Sample:
+    if server.name != ECHO and (wrong := probe(asked, "127.0.0.1", port)):
+        raise BenchError(f"{server.name} answers wrongly: {wrong}")
+    before = ticks(pid)
+    text = dnsperf(load, port, asked.path, cpus)
+    after = ticks(pid)
     sent, answered = (number(rf"Queries {what}:\s+(\d+)", text) for what in ("sent", "completed"))
-    if not answered or f"NOERROR {answered:.0f} (100.00%)" not in text:
-        raise BenchError(f"{server.name} did not answer every query with NOERROR:\n{text}")
-    size = number(r"response (\d+)", text)
-    if size not in {ANSWER_SIZE, ANSWER_SIZE + KEEPALIVE_SIZE * load.tcp}:
-        raise BenchError(f"{server.name} answers in {size:.0f} octets, not {ANSWER_SIZE}")
+    rcode = asked.rcode if server.name != ECHO else "NOERROR"
+    if not answered or f"{rcode} {answered:.0f} (100.00%)" not in text:
+        raise BenchError(f"{server.name} did not answer every query with {rcode}:\n{text}")
+    request, octets = number(r"request (\d+)", text), number(r"response (\d+)", text)
+    added = octets - request
+    if asked.adds and not {added, added - KEEPALIVE_SIZE * load.tcp} & asked.adds:
+        raise BenchError(f"{server.name} adds {added:.0f} octets, not one of {set(asked.adds)}")
     user, system = costs(before, after, answered)
     rate = number(r"Queries per second:\s+([\d.]+)", text)
-    return Sample(int(answered), int(sent - answered), rate, user, system)
+    return Sample(int(answered), int(sent - answered), rate, user, system, octets)
 
 
 def costs(before: tuple[int, int], after: tuple[int, int], answered: float) -> tuple[float, float]:
@@ -143,23 +157,33 @@ def costs(before: tuple[int, int], after: tuple[int, int], answered: float) -> t
 
 
 @contextlib.contextmanager
-def running(server: Server, folder: Path, port: int, patience: float = PATIENCE) -> Iterator[int]:
+def running(
+    server: Server,
+    folder: Path,
+    port: int,
+    patience: float = PATIENCE,
+    *,
+    at: At | None = None,
+    cpus: str = str(SERVER_CPU),
+    prefix: Sequence[str] = (),
+) -> Iterator[int]:
     """The server's process while it runs and answers; ended whatever happens.
 
-    It has `patience` seconds to begin.
+    It has `patience` seconds to begin. `prefix` is a command that runs another one.
     """
+    at = at or At(port)
     log = folder / "log"
     home = folder / "server"
     home.mkdir()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["taskset", "-c", str(SERVER_CPU), *server.prepare(home, port)],
+            [*prefix, "taskset", "-c", cpus, *server.prepare(home, at)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )
     try:
-        _await_answer(server, process, port, log, patience)
+        _await_answer(server, process, at, log, patience)
         yield process.pid
     finally:
         process.terminate()
@@ -171,27 +195,29 @@ def running(server: Server, folder: Path, port: int, patience: float = PATIENCE)
 
 
 def _await_answer(
-    server: Server, process: subprocess.Popen[bytes], port: int, log: Path, patience: float
+    server: Server, process: subprocess.Popen[bytes], at: At, log: Path, patience: float
 ) -> None:
     deadline = time.monotonic() + patience
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.connect(("127.0.0.1", port))
+        client.connect((at.address, at.port))
         client.settimeout(0.1)
         while time.monotonic() < deadline and process.poll() is None:
             try:
                 client.send(QUESTION)
-                if client.recv(512)[2] & 0x80:
+                answer = client.recv(512)
+                if answer[2] & 0x80 and answer[3] & 0x0F in {0, 3}:
                     return
             except TimeoutError:
                 continue
             except ConnectionRefusedError:
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
     raise BenchError(f"{server.name} does not answer:\n{log.read_text(errors='replace')}")
 
 
-def dnsperf(load: Load, port: int, queries: Path) -> str:
+def dnsperf(load: Load, port: int, queries: Path, cpus: str = str(CLIENT_CPU)) -> str:
     done = subprocess.run(
-        ["taskset", "-c", str(CLIENT_CPU), *load.command(port, queries)],
+        ["taskset", "-c", cpus, *load.command(port, queries)],
         capture_output=True,
         text=True,
         check=False,
@@ -200,21 +226,6 @@ def dnsperf(load: Load, port: int, queries: Path) -> str:
     if done.returncode != 0:
         raise BenchError(f"dnsperf failed:\n{done.stdout}{done.stderr}")
     return done.stdout
-
-
-def ticks(pid: int) -> tuple[int, int]:
-    """Clock ticks that the threads of a process spent in user mode and in the kernel.
-
-    By thread: the kernel divides a process's time as it was over its whole life, and the start
-    of an interpreter is not what answers cost.
-    """
-    user = system = 0
-    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
-        # behind the command's name, which may hold anything, fields count from 3 (proc_pid_stat(5))
-        fields = stat.read_text().rpartition(")")[2].split()
-        user += int(fields[14 - 3])
-        system += int(fields[15 - 3])
-    return user, system
 
 
 def free_port() -> int:

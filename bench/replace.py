@@ -12,7 +12,6 @@ Goals: no query lost, and none answered with something else than NOERROR.
 from __future__ import annotations
 
 import argparse
-import re
 import signal
 import subprocess
 import sys
@@ -21,10 +20,11 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from measure import BenchError, free_port
-from run import unfit
+from machine import unfit
+from measure import BenchError, free_port, number
+from report import grid, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,33 +88,36 @@ class Load:
         )  # fmt: skip
         time.sleep(1)  # it asks from here on
 
-    def end(self) -> str:
+    def end(self) -> Met:
         """Wait until it has ended, and say what it met.
 
         Raises:
-            BenchError: anything was lost or wrong, or the scene took longer than the load.
+            BenchError: the scene took longer than the load.
         """
         if self._process.poll() is not None:
             raise BenchError("the load has ended before the scene; the machine is too busy")
         text, _ = self._process.communicate(timeout=10 * PATIENCE)
-
-        def found(pattern: str) -> str:
-            match = re.search(pattern, text)
-            if not match:
-                raise BenchError(f"dnsperf says nothing that is understood:\n{text}")
-            return match[1]
-
-        sent, answered = found(r"Queries sent:\s+(\d+)"), found(r"Queries completed:\s+(\d+)")
-        lost, codes = found(r"Queries lost:\s+(\d+)"), found(r"Response codes:\s+(.*)")
-        rate, most = found(r"Queries per second:\s+([\d.]+)"), found(r"max ([\d.]+)\)")
-        wrong = sum(int(n) for code, n in re.findall(r"(\w+) (\d+) \(", codes) if code != "NOERROR")
-        told = (
-            f"sent {int(sent):,}, answered {int(answered):,} ({float(rate):,.0f}/s), "
-            f"lost {lost}, wrong {wrong}, longest wait {float(most) * 1e3:.0f} ms"
+        sent, answered, lost = (
+            int(number(rf"Queries {what}:\s+(\d+)", text)) for what in ("sent", "completed", "lost")
         )
-        if int(lost) or wrong:
-            raise BenchError(f"missed: {told}")
-        return told
+        rate, most = (
+            number(r"Queries per second:\s+([\d.]+)", text),
+            number(r"max ([\d.]+)\)", text),
+        )
+        return Met(
+            sent, answered, lost, answered - int(number(r"NOERROR (\d+) ", text)), rate, most
+        )
+
+
+class Met(NamedTuple):
+    """What a load met."""
+
+    sent: int
+    answered: int
+    lost: int
+    wrong: int  # answers that are not NOERROR
+    rate: float  # answers a second
+    longest: float  # seconds that an answer took
 
 
 def main() -> int:
@@ -127,19 +130,30 @@ def main() -> int:
     if problem := unfit("dnsperf"):
         print(problem, file=sys.stderr)
         return 2
-    scenes: list[tuple[str, Callable[[], str]]] = [
+    scenes: list[tuple[str, Callable[[], Met]]] = [
         (f"reload x{options.reloads}", lambda: reloads(options.rate, options.reloads)),
         (f"replace x{options.replacements}", lambda: replaced(options.rate, options.replacements)),
-        (f"blocked for {options.blocked:g} s", lambda: blocked(options.rate, options.blocked)),
+        (
+            f"loop blocked {options.blocked:g} s, then Python's threads ended",
+            lambda: blocked(options.rate, options.blocked),
+        ),
     ]
-    missed = False
-    for name, scene in scenes:
-        try:
-            print(f"{name} at {options.rate:,} queries/s: {scene()}", flush=True)
-        except BenchError as error:
-            missed = True
-            print(f"{name} at {options.rate:,} queries/s: {error}", flush=True)
-    return int(missed)
+    try:
+        met = {name: scene() for name, scene in scenes}
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 2
+    head = ["scene", "answered of asked", "reached", "lost", "wrong", "longest wait"]
+    rows = [
+        [name, f"{of.answered:,} of {of.sent:,}", f"{of.rate:,.0f}/s", of.lost, of.wrong,
+         f"{of.longest * 1e3:.0f} ms"]
+        for name, of in met.items()
+    ]  # fmt: skip
+    print(f"`dnsperf -Q {options.rate}`\n\n{grid(head, rows)}\n")
+    failures = sum(of.lost + of.wrong for of in met.values())
+    line = verdict("no query lost or answered wrongly", [failures], most=0, form=".0f")
+    print(f"- {line}")
+    return int("missed" in line)
 
 
 def configured(folder: Path, port: int) -> Path:
@@ -154,7 +168,7 @@ def write(folder: Path, ttl: int) -> None:
     (folder / "zones/example.com.yaml").write_text(ZONE.format(ttl=ttl))
 
 
-def reloads(rate: int, times: int) -> str:
+def reloads(rate: int, times: int) -> Met:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder, port = Path(name), free_port()
         daemon = Daemon("-m", "dnslb", "serve", str(configured(folder, port)))
@@ -169,7 +183,7 @@ def reloads(rate: int, times: int) -> str:
         return load.end()
 
 
-def replaced(rate: int, times: int) -> str:
+def replaced(rate: int, times: int) -> Met:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder, port = Path(name), free_port()
         command = ("-m", "dnslb", "serve", str(configured(folder, port)))
@@ -187,7 +201,7 @@ def replaced(rate: int, times: int) -> str:
         return load.end()
 
 
-def blocked(rate: int, seconds: float) -> str:
+def blocked(rate: int, seconds: float) -> Met:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder, port = Path(name), free_port()
         daemon = Daemon(str(STALL), str(configured(folder, port)), str(seconds))

@@ -1,120 +1,113 @@
-"""CPU microseconds per answered query of dnslb, beside other servers in the same run.
+"""The bench: runs its parts and writes `bench/RESULTS.md`.
 
-Rounds are interleaved: each measures every server once, beginning with another one each time, so a
-noisy minute spoils no single server.
+python bench/run.py [PART ...]      all parts unless some are named; --list shows them
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime as dt
-import os
-import shutil
 import signal
 import sys
-from dataclasses import replace
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from measure import BenchError, Load, Sample, measure
-from report import environment, table
-from servers import SERVERS
+import scripts
+import workloads
+from machine import install, unfit
+from measure import BenchError
+from part import Settings
+from results import keep, section, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servers import Server
+    from part import Part
 
-RESULTS: Final = Path(__file__).parent / "results"
+__all__ = ["PARTS", "main", "unfit"]
 
-PACKAGES: Final = {"taskset": "util-linux"}
-"""Of programs that are in a package of another name."""
-
-ECHO_NAME: Final = "echo"
-"""The server that knows UDP only."""
+PARTS: Final = (*workloads.PARTS, *scripts.PARTS)
+"""In the order of `RESULTS.md`."""
 
 
 def main() -> int:
     options = _options()
-    problem = unfit("dnsperf", "taskset")
-    if problem:
-        print(problem, file=sys.stderr)
-        return 2
-    servers = [
-        server
-        for server in SERVERS
-        if (options.only is None or server.name in options.only)
-        and not (options.tcp and server.name == ECHO_NAME)
-    ]
-    missing = {server.name: server.missing() for server in servers}
-    for name, reason in missing.items():
-        if reason:
-            print(f"without {name}: {reason}", file=sys.stderr)
-    servers = [server for server in servers if not missing[server.name]]
-    loads = _loads(options)
+    if options.list:
+        width = max(len(part.name) for part in PARTS)
+        for part in PARTS:
+            print(f"{part.name:{width}}  {part.about}")
+        return 0
+    chosen = [part for part in PARTS if not options.parts or part.name in options.parts]
+    if not options.no_install:
+        install(
+            [server for part in chosen for server in part.servers],
+            {program for part in chosen for program in part.programs},
+        )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that servers end with us
+    failed = False
     try:
-        tables = [table(load.shown(), _rounds(servers, load, options.rounds)) for load in loads]
-    except BenchError as error:
-        print(error, file=sys.stderr)
-        return 1
+        for part in chosen:
+            failed |= not _run(part, options)
     except KeyboardInterrupt:
         return 130
-    command = " ".join(["python", "bench/run.py", *sys.argv[1:]])
-    text = "\n\n".join([environment(servers, command), *tables]) + "\n"
-    RESULTS.mkdir(exist_ok=True)
-    now = dt.datetime.now(tz=dt.timezone.utc)
-    (RESULTS / f"{now:%Y%m%dT%H%M%S}.md").write_text(text)
-    print(text, end="")
-    return 0
+    return int(failed)
 
 
-def _rounds(servers: Sequence[Server], load: Load, count: int) -> list[dict[str, Sample]]:
-    rounds = []
-    for number in range(1, count + 1):
-        samples: dict[str, Sample] = {}
-        turn = number % len(servers)
-        for server in (*servers[turn:], *servers[:turn]):
-            sample = samples[server.name] = measure(server, load)
-            print(
-                f"round {number} of {count}: {server.name} {sample.cpu:.2f} µs,"
-                f" {sample.per_second:,.0f} answers/s",
-                file=sys.stderr,
-            )
-        rounds.append({server.name: samples[server.name] for server in servers})
-    return rounds
+def _run(part: Part, options: argparse.Namespace) -> bool:
+    """Whether a part could be measured; its section is renewed when it could."""
+    print(f"{part.name}: {part.about}", file=sys.stderr)
+    if problem := unfit(*part.programs):
+        print(f"without {part.name}: {problem}", file=sys.stderr)
+        return True
+    only = frozenset(options.only) if options.only else None
+    with tempfile.TemporaryDirectory(prefix="dnslb-bench-") as name:
+        settings = Settings(options.rounds, options.seconds, Path(name), only)
+        for server in part.servers:
+            if (only is None or server.name in only) and (reason := server.missing()):
+                print(f"without {server.name}: {reason}", file=sys.stderr)
+        servers = settings.present(part.servers)
+        if part.servers and not servers:
+            print(f"without {part.name}: none of its servers is here", file=sys.stderr)
+            return True
+        try:
+            report = part.run(settings)
+        except BenchError as error:
+            print(f"{part.name} failed: {error}", file=sys.stderr)
+            return False
+    text = section(part, report, servers, _command(part, options))
+    print(text)
+    keep(options.out, part, text)
+    write(options.out, PARTS, [part.name])
+    return True
 
 
-def _loads(options: argparse.Namespace) -> list[Load]:
-    """As fast as answers come, and at each rate asked for."""
-    base = Load(options.seconds, options.outstanding)
-    if options.tcp:
-        base = replace(base, tcp=True, clients=options.clients)
-    return [base, *(replace(base, rate=rate) for rate in options.rate)]
+def _command(part: Part, options: argparse.Namespace) -> str:
+    """What makes this part's section again."""
+    only = ["--only", *options.only] if options.only else []
+    flags = ["--rounds", str(options.rounds), "--seconds", f"{options.seconds:g}", *only]
+    return " ".join(["python bench/run.py", part.name, *flags])
 
 
-def unfit(*programs: str) -> str:
-    """Why this machine cannot measure with `programs`; empty when it can."""
-    for program in programs:
-        if shutil.which(program) is None:
-            return f"{program} is not here: apt-get install {PACKAGES.get(program, program)}"
-    if not {0, 1} <= os.sched_getaffinity(0):
-        return "server and client need CPU 0 and CPU 1 to themselves"
-    return ""
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="CPU per answered query, beside other servers")
+def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure dnslb beside other servers")
+    names = [part.name for part in PARTS]
+    parser.add_argument("parts", nargs="*", metavar="PART", help="all unless some are named")
+    parser.add_argument("--list", action="store_true", help="show the parts")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--seconds", type=float, default=3, help="of load for each server")
-    parser.add_argument("--outstanding", type=int, default=100, help="queries at once")
+    parser.add_argument("--only", nargs="+", metavar="SERVER", help="measure these servers")
+    parser.add_argument("--no-install", action="store_true", help="never run apt-get")
     parser.add_argument(
-        "--rate", type=int, action="append", default=[], help="measure at this many queries/s too"
+        "--out",
+        type=Path,
+        default=Path(__file__).parent,
+        metavar="FOLDER",
+        help="where RESULTS.md and results/ are",
     )
-    parser.add_argument("--tcp", action="store_true", help="measure TCP instead of UDP")
-    parser.add_argument("--clients", type=int, default=20, help="TCP connections at a time")
-    parser.add_argument("--only", nargs="+", choices=[server.name for server in SERVERS])
-    return parser.parse_args()
+    options = parser.parse_args(arguments)
+    if unknown := set(options.parts) - set(names):
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    return options
 
 
 if __name__ == "__main__":

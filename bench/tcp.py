@@ -35,13 +35,12 @@ from measure import (
     running,
     ticks,
 )
-from report import environment
-from servers import NAME, SERVERS
+from peers import NAME, dnslb, gdnsd, knot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from servers import Server
+    from peers import Server
 
 IDLE: Final = 10_000
 DRIPS: Final = 200
@@ -84,9 +83,8 @@ def main() -> int:
     os.sched_setaffinity(0, {CLIENT_CPU})
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    servers = [server for server in SERVERS if server.name != "echo" and not server.missing()]
-    command = " ".join(["python", "bench/tcp.py", *sys.argv[1:]])
-    print(environment(servers, command), end="\n\n", flush=True)
+    made = (module.weighted() for module in (dnslb, gdnsd, knot))
+    servers = [server for server in made if not server.missing()]
     try:
         parts = options.only or PARTS
         for part in parts:

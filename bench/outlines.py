@@ -1,7 +1,7 @@
 """Make dnslb/web/dashboard/world.json: outlines of countries from Natural Earth (public domain).
 
     npm pack world-atlas && tar xzf world-atlas-*.tgz
-    python bench/world.py package/countries-110m.json > dnslb/web/dashboard/world.json
+    python bench/outlines.py package/countries-110m.json > dnslb/web/dashboard/world.json
 
 The map is equirectangular, a unit a degree, north up: x from 0 at 180° west, y from 0 at 84° north.
 Antarctica is left out.

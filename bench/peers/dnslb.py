@@ -1,0 +1,50 @@
+"""dnslb as users run it: `dnslb serve`, with nothing to check and no API."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from peers import ORIGIN, TTL, WEIGHTS, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from peers import At
+
+__all__ = ["configured", "static", "weighted"]
+
+
+def static(master: Path) -> Server:
+    """Static records from a master file."""
+    return configured("static records", master=master)
+
+
+def weighted(weights: Mapping[str, int] = WEIGHTS) -> Server:
+    """One service, a backend for each weight."""
+    members = "".join(
+        f"      - {{name: b{number}, address: {address}, weight: {weight}}}\n"
+        for number, (address, weight) in enumerate(weights.items())
+    )
+    zone = f"services:\n  www:\n    strategy: weighted\n    ttl: {TTL}\n    members:\n{members}"
+    return configured("strategy weighted", zone)
+
+
+def configured(about: str, zone: str = "", *, master: Path | None = None, more: str = "") -> Server:
+    """Served is what `zone` says in YAML, or a master file; `more` stands in `dnslb.yaml`."""
+
+    def prepare(folder: Path, at: At) -> list[str]:
+        zones = folder / "zones"
+        zones.mkdir()
+        if master is None:
+            head = f"ttl: {TTL}\nnameservers: [ns1]\nrecords: {{ns1: {{A: 192.0.2.53}}}}\n"
+            (zones / f"{ORIGIN}.yaml").write_text(head + zone)
+        else:
+            (zones / f"{ORIGIN}.zone").symlink_to(master)
+        (folder / "dnslb.yaml").write_text(
+            f'listen: ["{at.address}:{at.port}"]\nworkers: {at.workers}\n{more or "api: off"}\n'
+        )
+        return [sys.executable, "-m", "dnslb", "serve", str(folder / "dnslb.yaml")]
+
+    return Server("dnslb", about, sys.executable, prepare)

@@ -1,0 +1,88 @@
+"""Knot DNS, whose module geoip decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peers import NAME, ORIGIN, TTL, WEIGHTS, Server, write_zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from peers import At
+
+__all__ = ["geoip", "static", "weighted"]
+
+
+def static(master: Path) -> Server:
+    """Static records from a master file."""
+
+    def prepare(folder: Path, at: At) -> list[str]:
+        return _command(folder, at, master)
+
+    return Server("knot", "static records", "knotd", prepare, "knot", ("knotd", "--version"))
+
+
+def weighted(weights: Mapping[str, int] = WEIGHTS) -> Server:
+    """The module geoip by weights."""
+    entries = "".join(f"  - weight: {of}\n    A: [{address}]\n" for address, of in weights.items())
+    return geoip("weighted", f"{NAME}:\n{entries}", next(iter(weights)))
+
+
+def geoip(mode: str, entries: str, otherwise: str, ttl: int = TTL, more: str = "") -> Server:
+    """The module geoip in a mode, with its file's `entries`; `more` says more of the module."""
+
+    def prepare(folder: Path, at: At) -> list[str]:
+        master = write_zone(folder / "zone", f"www {ttl} A {otherwise}\n")
+        (folder / "geo.conf").write_text(entries)
+        return _command(
+            folder,
+            at,
+            master,
+            f"""\
+mod-geoip:
+  - id: www
+    config-file: {folder}/geo.conf
+    ttl: {ttl}
+    mode: {mode}
+{more}""",
+        )
+
+    return Server(
+        "knot",
+        f"mod-geoip, mode {mode}",
+        "knotd",
+        prepare,
+        "knot knot-module-geoip",
+        ("knotd", "--version"),
+        "*/knot/modules-*/geoip.so",
+    )
+
+
+def _command(folder: Path, at: At, master: Path, module: str = "") -> list[str]:
+    (folder / "knot.conf").write_text(f"""\
+server:
+    rundir: {folder}
+    listen: {at.address}@{at.port}
+    udp-workers: {at.workers}
+    tcp-workers: 1
+    tcp-max-clients: 16384
+    tcp-idle-timeout: 74
+    background-workers: 1
+    edns-client-subnet: on
+database:
+    storage: {folder}
+log:
+  - target: stderr
+    any: warning
+{module}
+zone:
+  - domain: {ORIGIN}
+    file: {master}
+    journal-content: none
+    zonefile-load: whole
+    semantic-checks: off
+    {"module: mod-geoip/www" if module else ""}
+""")
+    return ["knotd", "-c", str(folder / "knot.conf")]
