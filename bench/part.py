@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
     from peers import Server
 
-__all__ = ["Part", "Report", "Settings"]
+__all__ = ["SKIPPED", "Part", "Report", "Settings", "SkipPart"]
+
+SKIPPED: Final = 77
+"""The exit status of a script that cannot measure here, and says why on its standard error."""
+
+
+class SkipPart(Exception):  # noqa: N818 - nothing went wrong
+    """A part that cannot be measured on this machine."""
 
 
 @dataclass(frozen=True)

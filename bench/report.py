@@ -43,7 +43,7 @@ class Aim:
 
     def verdict(self, rounds: Sequence[Mapping[Row, Sample]]) -> str:
         """One line: what was aimed at, what was measured, whether that is reached."""
-        limit = f"at most {self.most:g}" if self.most is not None else f"at least {self.least:g}"
+        limit = f"at most {self.most:.3g}" if self.most is not None else f"at least {self.least:g}"
         what = f"{self.of}: {limit} x {self.to} ({KINDS[self.kind]})"
         if not {self.of, self.to} <= rounds[0].keys():
             return f"aim: {what}; not measured"

@@ -16,7 +16,7 @@ import scripts
 import workloads
 from machine import install, unfit
 from measure import BenchError
-from part import Settings
+from part import Settings, SkipPart
 from results import keep, section, write
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ def _run(part: Part, options: argparse.Namespace) -> bool:
             return True
         try:
             report = part.run(settings)
+        except SkipPart as reason:
+            print(f"without {part.name}: {reason}", file=sys.stderr)
+            return True
         except BenchError as error:
             print(f"{part.name} failed: {error}", file=sys.stderr)
             return False

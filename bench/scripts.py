@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from measure import BenchError
-from part import Part, Report
+from part import SKIPPED, Part, Report, SkipPart
 from peers import dnslb, gdnsd, knot, nsd, pdns
 from peers.echo import EXAMPLES, echo
 
@@ -43,6 +43,8 @@ def _run(command: Callable[[Settings], Sequence[str]], settings: Settings) -> Re
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
         raise
+    if process.returncode == SKIPPED:
+        raise SkipPart("see above")
     if process.returncode not in {0, 1} or not text.strip():
         raise BenchError(f"it ended with {process.returncode}:\n{text}")
     return Report(text)
@@ -72,6 +74,11 @@ def _timed(settings: Settings) -> Sequence[object]:
     return "--rounds", settings.rounds, "--seconds", settings.seconds
 
 
+def _flood(settings: Settings) -> Sequence[object]:
+    only = ("--only", *sorted(settings.only)) if settings.only else ()
+    return "--rounds", settings.rounds, "--seconds", max(1, round(settings.seconds)), *only
+
+
 def _geo(which: str, settings: Settings) -> Sequence[object]:
     return *_timed(settings), "--only", which
 
@@ -90,6 +97,14 @@ def _engine(settings: Settings) -> list[str]:
 
 
 PARTS: Final = (
+    _script(
+        "flood",
+        "How many answers a flood gets",
+        "kxdpgun over a veth pair, from random addresses: answers/s of one CPU (needs root)",
+        _flood,
+        servers=(*STATIC, knot.static(NO_ZONE, cable="")),
+        programs=("ip", "kxdpgun", "taskset"),
+    ),
     _script(
         "geo",
         "What asking who asks costs",

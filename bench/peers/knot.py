@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["geoip", "static", "weighted"]
 
 
-def static(master: Path) -> Server:
-    """Static records from a master file."""
+def static(master: Path, cable: str | None = None) -> Server:
+    """Static records from a master file; from a network device past the network stack (AF_XDP)."""
 
     def prepare(folder: Path, at: At) -> list[str]:
-        return _command(folder, at, master)
+        xdp = "" if cable is None else f"xdp:\n    listen: {cable}@{at.port}\n"
+        return _command(folder, at, master, more=xdp)
 
-    return Server("knot", "static records", "knotd", prepare, "knot", ("knotd", "--version"))
+    name, about = ("knot", "static records") if cable is None else ("knot-xdp", "likewise, AF_XDP")
+    return Server(name, about, "knotd", prepare, "knot", ("knotd", "--version"))
 
 
 def weighted(weights: Mapping[str, int] = WEIGHTS) -> Server:
@@ -60,7 +62,7 @@ mod-geoip:
     )
 
 
-def _command(folder: Path, at: At, master: Path, module: str = "") -> list[str]:
+def _command(folder: Path, at: At, master: Path, module: str = "", more: str = "") -> list[str]:
     (folder / "knot.conf").write_text(f"""\
 server:
     rundir: {folder}
@@ -76,7 +78,7 @@ database:
 log:
   - target: stderr
     any: warning
-{module}
+{module}{more}
 zone:
   - domain: {ORIGIN}
     file: {master}
