@@ -3,11 +3,14 @@
 //!
 //! `asking SERVER NAME AMOUNT OUTSTANDING [NETWORKS]`
 //!
-//! AMOUNT is a number of queries, or of seconds with an `s` behind it. As many queries as OUTSTANDING are
-//! kept under way. NETWORKS is a file with a prefix in each line, asked from in this order, again and
+//! AMOUNT is a number of queries, or of seconds with an `s` behind it. OUTSTANDING is how many queries are
+//! kept under way; or, with a `/s` behind it, how many are sent a second, whatever comes back, and with `/s~`
+//! sleeping in between, so that others can use the CPU too, rather than looking for answers all the time.
+//! NETWORKS is a file with a prefix in each line, asked from in this order, again and
 //! again; without it the queries carry EDNS but no option. Prints one line of JSON: what was sent, answered
-//! and lost, the time, the answers' size together, and how often there was each rcode, each scope (`none`:
-//! no option in the answer) and each first address.
+//! and lost, the time, the answers' size together, how often there was each rcode, each scope (`none`:
+//! no option in the answer) and each first address; and how many microseconds answers took, from the batch's
+//! sending to the batch's receipt: as many of each thousand as the keys say took so long or less.
 
 #![allow(
     unsafe_code,
@@ -61,16 +64,13 @@ fn main() -> Result<(), Failure> {
         Some(seconds) => Amount::Time(Duration::try_from_secs_f64(seconds.parse()?)?),
         None => Amount::Queries(amount.parse()?),
     };
-    let outstanding: usize = outstanding.parse()?;
-    if !(1..=usize::from(u16::MAX) / 2).contains(&outstanding) {
-        return Err("OUTSTANDING has to leave half of the message IDs free".into());
-    }
+    let pace = Pace::read(outstanding)?;
     let socket = Socket::new(Domain::for_address(server), Type::DGRAM, None)?;
     socket.set_recv_buffer_size(SOCKET_BUFFER)?;
     socket.set_send_buffer_size(SOCKET_BUFFER)?;
     socket.set_read_timeout(Some(SILENCE))?;
     socket.connect(&server.into())?;
-    let tally = ask(&socket, &queries, amount, outstanding)?;
+    let mut tally = ask(&socket, &queries, amount, pace)?;
     println!("{}", tally.json());
     Ok(())
 }
@@ -82,26 +82,62 @@ enum Amount {
     Time(Duration),
 }
 
-fn ask(
-    socket: &Socket,
-    queries: &Queries,
-    amount: Amount,
-    outstanding: usize,
-) -> io::Result<Tally> {
+/// How many are sent.
+#[derive(Clone, Copy)]
+enum Pace {
+    /// So many are under way.
+    Window(usize),
+    /// So many a second.
+    Rate { each: f64, sleep: bool },
+}
+
+impl Pace {
+    fn read(text: &str) -> Result<Self, Failure> {
+        if let Some(rate) = text.strip_suffix("/s") {
+            let (each, sleep) = (rate.parse()?, false);
+            return Ok(Self::Rate { each, sleep });
+        }
+        if let Some(rate) = text.strip_suffix("/s~") {
+            let (each, sleep) = (rate.parse()?, true);
+            return Ok(Self::Rate { each, sleep });
+        }
+        let window: usize = text.parse()?;
+        if !(1..=usize::from(u16::MAX) / 2).contains(&window) {
+            return Err("OUTSTANDING has to leave half of the message IDs free".into());
+        }
+        Ok(Self::Window(window))
+    }
+
+    /// How many may be sent now.
+    fn free(self, elapsed: Duration, sent: u64, way: &Way) -> usize {
+        match self {
+            Self::Window(window) => window.saturating_sub(way.count),
+            Self::Rate { each, .. } => {
+                let due = ((elapsed.as_secs_f64() * each) as i64).cast_unsigned();
+                due.saturating_sub(sent) as usize
+            }
+        }
+    }
+}
+
+fn ask(socket: &Socket, queries: &Queries, amount: Amount, pace: Pace) -> io::Result<Tally> {
+    let fd = socket.as_raw_fd();
     let mut tally = Tally::default();
     let mut packets = Packets::new();
     let mut way = Way::default();
     let began = Instant::now();
+    let mut heard = Duration::ZERO;
     loop {
+        let now = began.elapsed();
         let left = match amount {
             Amount::Queries(all) => (all - tally.sent) as usize,
-            Amount::Time(limit) if began.elapsed() < limit => usize::MAX,
+            Amount::Time(limit) if now < limit => usize::MAX,
             Amount::Time(_) => 0,
         };
-        let free = outstanding.saturating_sub(way.count);
+        let free = pace.free(now, tally.sent, &way);
         let count = free.min(left).min(BATCH);
         for index in 0..count {
-            let id = way.enter(&mut tally);
+            let id = way.enter(now, &mut tally);
             let query = queries.get(tally.sent);
             tally.sent += 1;
             let packet = &mut packets.buffers[index];
@@ -109,39 +145,72 @@ fn ask(
             packet[..2].copy_from_slice(&id.to_be_bytes());
             packets.lengths[index] = query.len();
         }
-        packets.send(socket.as_raw_fd(), count)?;
-        if way.count == 0 {
+        packets.send(fd, count)?;
+        if way.count == 0 && left == 0 {
             break;
         }
-        if count == BATCH && free > BATCH {
-            continue; // fills the window first
-        }
-        match packets.receive(socket.as_raw_fd()) {
+        let wait = match pace {
+            Pace::Window(_) if count == BATCH && free > BATCH => continue, // fills the window first
+            Pace::Window(_) => true,
+            Pace::Rate { each, sleep: true } if count < BATCH => {
+                sleep_until(fd, Duration::from_secs_f64(1.0 / each))?;
+                false
+            }
+            Pace::Rate { .. } => false,
+        };
+        match packets.receive(fd, wait) {
             Ok(received) => {
+                heard = began.elapsed();
                 for index in 0..received {
                     let answer = &packets.buffers[index][..packets.lengths[index]];
-                    tally.count(answer, queries.question, &mut way);
+                    tally.count(answer, queries.question, heard, &mut way);
                 }
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                tally.lost += way.count as u64;
-                way = Way {
-                    next: way.next,
-                    ..Way::default()
-                };
+                // at a rate only what is under way at the end can be given up for lost
+                if wait || (left == 0 && now.saturating_sub(heard) >= SILENCE) {
+                    tally.lost += way.count as u64;
+                    way = Way {
+                        next: way.next,
+                        ..Way::default()
+                    };
+                }
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    tally.seconds = began.elapsed().as_secs_f64();
+    tally.seconds = match amount {
+        Amount::Time(limit) if matches!(pace, Pace::Rate { .. }) => limit.as_secs_f64(),
+        _ => began.elapsed().as_secs_f64(),
+    };
     Ok(tally)
+}
+
+/// Wait until something can be received, but no longer than `limit`.
+fn sleep_until(fd: RawFd, limit: Duration) -> io::Result<()> {
+    let mut interest = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let limit = libc::timespec {
+        tv_sec: limit.as_secs().cast_signed(),
+        tv_nsec: limit.subsec_nanos().into(),
+    };
+    // SAFETY: one descriptor of ours, a valid time, no signal mask.
+    let done = unsafe { libc::ppoll(&raw mut interest, 1, &raw const limit, ptr::null()) };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// What is under way, by message ID. IDs are given in turn, so that one which comes round again still under
 /// way belongs to a query that was lost.
 struct Way {
-    open: Box<[bool]>,
+    /// When each was sent, in nanoseconds since the start; 0: not under way.
+    open: Box<[u64]>,
     next: u16,
     count: usize,
 }
@@ -149,7 +218,7 @@ struct Way {
 impl Default for Way {
     fn default() -> Self {
         Self {
-            open: vec![false; 1 << 16].into(),
+            open: vec![0; 1 << 16].into(),
             next: 0,
             count: 0,
         }
@@ -157,22 +226,24 @@ impl Default for Way {
 }
 
 impl Way {
-    fn enter(&mut self, tally: &mut Tally) -> u16 {
+    fn enter(&mut self, now: Duration, tally: &mut Tally) -> u16 {
         let id = self.next;
         self.next = id.wrapping_add(1);
-        if mem::replace(&mut self.open[usize::from(id)], true) {
-            tally.lost += 1;
-        } else {
+        let sent = now.as_nanos().max(1) as u64;
+        if mem::replace(&mut self.open[usize::from(id)], sent) == 0 {
             self.count += 1;
+        } else {
+            tally.lost += 1;
         }
         id
     }
 
-    /// Whether an answer to `id` is awaited; not any more from now on.
-    fn leave(&mut self, id: u16) -> bool {
-        let open = mem::take(&mut self.open[usize::from(id)]);
-        self.count -= usize::from(open);
-        open
+    /// When the query that an answer to `id` is awaited to was sent; nothing when none is. None is any more
+    /// from now on.
+    fn leave(&mut self, id: u16) -> Option<Duration> {
+        let sent = mem::take(&mut self.open[usize::from(id)]);
+        self.count -= usize::from(sent != 0);
+        (sent != 0).then(|| Duration::from_nanos(sent))
     }
 }
 
@@ -251,17 +322,24 @@ struct Tally {
     rcodes: BTreeMap<u8, u64>,
     scopes: BTreeMap<Option<u8>, u64>,
     addresses: BTreeMap<Ipv4Addr, u64>,
+    /// How long each answer took, in nanoseconds.
+    took: Vec<u32>,
 }
 
 impl Tally {
-    fn count(&mut self, answer: &[u8], question: usize, way: &mut Way) {
+    fn count(&mut self, answer: &[u8], question: usize, now: Duration, way: &mut Way) {
         let [high, low, flags, codes, ..] = *answer else {
             return;
         };
-        if flags & 0x80 == 0 || !way.leave(u16::from_be_bytes([high, low])) {
-            return; // no answer, or one to what counts as lost
+        if flags & 0x80 == 0 {
+            return; // no answer
         }
+        let Some(sent) = way.leave(u16::from_be_bytes([high, low])) else {
+            return; // an answer to what counts as lost
+        };
         self.answered += 1;
+        let took = now.saturating_sub(sent).as_nanos();
+        self.took.push(u32::try_from(took).unwrap_or(u32::MAX));
         self.octets += answer.len() as u64;
         *self.rcodes.entry(codes & 0x0F).or_default() += 1;
         let seen = Seen::of(answer, question).unwrap_or_default();
@@ -271,7 +349,14 @@ impl Tally {
         }
     }
 
-    fn json(&self) -> String {
+    fn json(&mut self) -> String {
+        self.took.sort_unstable();
+        let took = [500, 990, 999, 1000].map(|share: usize| {
+            let at = self.took.len() * share / 1000;
+            let one = self.took.get(at).or(self.took.last());
+            let microseconds = one.map_or(0.0, |&nanoseconds| f64::from(nanoseconds) / 1e3);
+            (share, microseconds)
+        });
         let none = "none".to_owned();
         let scopes = self.scopes.iter().map(|(scope, count)| {
             let scope = scope.map_or_else(|| none.clone(), |scope| scope.to_string());
@@ -279,7 +364,7 @@ impl Tally {
         });
         format!(
             "{{\"sent\": {}, \"answered\": {}, \"lost\": {}, \"seconds\": {:.6}, \"octets\": {}, \
-             \"rcodes\": {}, \"scopes\": {}, \"addresses\": {}}}",
+             \"rcodes\": {}, \"scopes\": {}, \"addresses\": {}, \"took\": {}}}",
             self.sent,
             self.answered,
             self.lost,
@@ -292,11 +377,12 @@ impl Tally {
                     .iter()
                     .map(|(address, count)| (address, *count))
             ),
+            object(took),
         )
     }
 }
 
-fn object(counts: impl Iterator<Item = (impl Display, u64)>) -> String {
+fn object(counts: impl IntoIterator<Item = (impl Display, impl Display)>) -> String {
     let mut text = String::new();
     for (key, count) in counts {
         let comma = if text.is_empty() { "" } else { ", " };
@@ -397,13 +483,17 @@ impl Packets {
         Ok(())
     }
 
-    /// Wait for packets, and return how many came.
-    fn receive(&mut self, fd: RawFd) -> io::Result<usize> {
+    /// Take packets, waiting for the first where told to, and return how many came.
+    fn receive(&mut self, fd: RawFd, wait: bool) -> io::Result<usize> {
         self.with_headers(
             0..BATCH,
             |_| BUFFER,
             |headers| {
-                let flags = libc::MSG_WAITFORONE;
+                let flags = if wait {
+                    libc::MSG_WAITFORONE
+                } else {
+                    libc::MSG_DONTWAIT
+                };
                 let (start, count) = (headers.as_mut_ptr(), headers.len() as c_uint);
                 // SAFETY: as in `send`.
                 unsafe { libc::recvmmsg(fd, start, count, flags as _, ptr::null_mut()) }
