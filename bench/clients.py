@@ -1,19 +1,15 @@
-"""Clients of `geo.py`: which networks ask, how they ask under load, and how one by one."""
+"""Clients of `geo.py`: which networks ask, and how they ask one by one."""
 
 from __future__ import annotations
 
-import json
 import random
 import socket
-import subprocess
 import sys
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from measure import CLIENT_CPU, PATIENCE, QUESTION, BenchError
-from peers import NAME, REPOSITORY
-from peers.echo import EXAMPLES
+from measure import PATIENCE, QUESTION, BenchError
+from peers import REPOSITORY
 
 sys.path.append(str(REPOSITORY / "tests" / "geo"))
 
@@ -21,23 +17,18 @@ from cityfile import FULL, REGISTRIES6, Allocation, allocations, cached
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from typing_extensions import Self
 
 __all__ = [
     "Answer",
-    "Asking",
     "Client",
-    "Tally",
     "cached",
     "everywhere",
     "held",
     "random_networks",
     "records",
 ]
-
-ASKING: Final = EXAMPLES / "asking"
 
 IPV6: Final = 0.2
 """The share of IPv6 among random networks."""
@@ -76,45 +67,6 @@ def _networks(blocks: list[Allocation], count: int, seed: int) -> list[IPv4Netwo
         address = block.base + dice.randrange(1 << (32 - block.length))
         found.add(IPv4Network((address >> 8 << 8, 24)))
     return sorted(found)
-
-
-class Tally(NamedTuple):
-    """What `asking` counted."""
-
-    sent: int
-    answered: int
-    lost: int
-    seconds: float
-    octets: int
-    rcodes: dict[str, int]
-    scopes: dict[str, int]
-    addresses: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Asking:
-    """A load by `engine/examples/asking.rs`."""
-
-    seconds: float
-    outstanding: int
-
-    def shown(self) -> str:
-        """The command line for readers, whom port and file tell nothing."""
-        return f"asking 127.0.0.1:0 {NAME} {self.seconds:g}s {self.outstanding} networks"
-
-    def run(self, port: int, networks: Path | None) -> Tally:
-        """Put it on the server at `port`; without `networks` no query carries ECS."""
-        command = [
-            *("taskset", "-c", str(CLIENT_CPU), str(ASKING), f"127.0.0.1:{port}", NAME),
-            *(f"{self.seconds:g}s", str(self.outstanding)),
-            *([] if networks is None else [str(networks)]),
-        ]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=self.seconds + PATIENCE
-        )
-        if done.returncode:
-            raise BenchError(f"asking failed: {done.stderr}")
-        return Tally(**json.loads(done.stdout))
 
 
 class Answer(NamedTuple):

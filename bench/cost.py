@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from measure import Load, Sample, measure
+from measure import CPUS, Load, Sample, measure
 from report import Row
 
 if TYPE_CHECKING:
@@ -29,7 +29,13 @@ class Case(NamedTuple):
     asked: Sequence[Asked]
 
 
-def rounds(cases: Sequence[Case], settings: Settings, load: Load) -> list[dict[Row, Sample]]:
+def rounds(
+    cases: Sequence[Case],
+    settings: Settings,
+    load: Load,
+    workers: int = 1,
+    cpus: tuple[str, str] = CPUS,
+) -> list[dict[Row, Sample]]:
     """Each round's samples, in the order of the cases."""
     cases = [case for case in cases if settings.present([case.server])]
     done = []
@@ -38,7 +44,9 @@ def rounds(cases: Sequence[Case], settings: Settings, load: Load) -> list[dict[R
         samples: dict[Row, Sample] = {}
         for case in (*cases[start:], *cases[:start]):
             loads = [(asked, with_options(load, asked)) for asked in case.asked]
-            for (asked, _), sample in zip(loads, measure(case.server, loads), strict=True):
+            for (asked, _), sample in zip(
+                loads, measure(case.server, loads, workers, cpus), strict=True
+            ):
                 row = Row(case.server.name, asked.about)
                 samples[row] = sample
                 print(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLIENT_CPU",
+    "CPUS",
     "PATIENCE",
     "QUESTION",
     "SERVER_CPU",
@@ -42,6 +43,8 @@ __all__ = [
 
 SERVER_CPU: Final = 0
 CLIENT_CPU: Final = 1
+CPUS: Final = (str(SERVER_CPU), str(CLIENT_CPU))
+"""Of server and client, as taskset is told."""
 
 PATIENCE: Final = 15.0
 """Seconds that a server has to begin or to end, and dnsperf to end after its load."""
@@ -117,9 +120,8 @@ class Sample:
 def measure(
     server: Server,
     loads: Sequence[tuple[Asked, Load]],
-    *,
     workers: int = 1,
-    cpus: tuple[str, str] = (str(SERVER_CPU), str(CLIENT_CPU)),
+    cpus: tuple[str, str] = CPUS,
 ) -> list[Sample]:
     """Start `server`, put one load after another on it, end it."""
     with tempfile.TemporaryDirectory(prefix="dnslb-bench-") as name:

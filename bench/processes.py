@@ -23,19 +23,23 @@ def family(pid: int) -> Iterator[int]:
 
 
 def ticks(pid: int) -> tuple[int, int]:
-    """Clock ticks that a family's threads spent in user mode and in the kernel.
+    """Clock ticks that a family spent in user mode and in the kernel.
 
-    By thread: the kernel divides a process's time as it was over its whole life, and the start
-    of an interpreter is not what answers cost.
+    The share of user mode is that of its threads: the kernel divides a process's time as it was
+    over its whole life, and the start of an interpreter is not what answers cost. The time of
+    threads that have ended counts as the kernel's.
     """
-    user = system = 0
+    user = total = 0
     for member in family(pid):
-        for stat in Path(f"/proc/{member}/task").glob("*/stat"):
-            # proc_pid_stat(5): behind the command's name, which may hold anything, is field 3
-            fields = stat.read_text().rpartition(")")[2].split()
-            user += int(fields[14 - 3])
-            system += int(fields[15 - 3])
-    return user, system
+        user += sum(_ticks(stat)[0] for stat in Path(f"/proc/{member}/task").glob("*/stat"))
+        total += sum(_ticks(Path(f"/proc/{member}/stat")))
+    return user, total - user
+
+
+def _ticks(stat: Path) -> tuple[int, int]:
+    # proc_pid_stat(5): behind the command's name, which may hold anything, is field 3
+    fields = stat.read_text().rpartition(")")[2].split()
+    return int(fields[14 - 3]), int(fields[15 - 3])
 
 
 def peak(pid: int) -> int:

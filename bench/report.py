@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -47,8 +48,10 @@ class Aim:
         what = f"{self.of}: {limit} x {self.to} ({KINDS[self.kind]})"
         if not {self.of, self.to} <= rounds[0].keys():
             return f"aim: {what}; not measured"
-        ratios = [getattr(one[self.of], self.kind) / getattr(one[self.to], self.kind)
-                  for one in rounds]  # fmt: skip
+        ratios = [
+            _ratio(getattr(one[self.of], self.kind), getattr(one[self.to], self.kind))
+            for one in rounds
+        ]
         return verdict(what, ratios, self.most, self.least)
 
 
@@ -98,7 +101,7 @@ def table(
             if base is None:
                 cells.append("")
                 continue
-            ratio = statistics.median(one[row].cpu / one[base].cpu for one in rounds)
+            ratio = statistics.median(_ratio(one[row].cpu, one[base].cpu) for one in rounds)
             cells.append(f"{ratio:.2f}")
         rows.append(cells)
     head = ["server", "CPU µs per answer", "user", "system", "CPU busy", "answers/s", "octets"]
@@ -133,6 +136,11 @@ def _best(rounds: Sequence[Mapping[Row, Sample]], about: str) -> Row | None:
     return min(
         peers, key=lambda row: statistics.median(one[row].cpu for one in rounds), default=None
     )
+
+
+def _ratio(ours: float, theirs: float) -> float:
+    """Not a number when theirs was too little for the kernel's clock."""
+    return ours / theirs if theirs else math.nan
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

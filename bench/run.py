@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import latency
 import scripts
 import workloads
 from machine import install, unfit
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "main", "unfit"]
 
-PARTS: Final = (*workloads.PARTS, *scripts.PARTS)
+PARTS: Final = (*workloads.PARTS, *latency.PARTS, *scripts.PARTS)
 """In the order of `RESULTS.md`."""
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "WEIGHTS",
     "At",
     "Server",
+    "v6",
     "write_zone",
 ]
 
@@ -84,6 +85,11 @@ class Server:
         lines = [*done.stdout.splitlines(), *done.stderr.splitlines()]
         line = next((line for line in lines if any(char.isdigit() for char in line)), self.name)
         return line.partition(self.said_before)[2] if self.said_before in line else line
+
+
+def v6(address: str) -> str:
+    """The address of the other family that a backend has."""
+    return f"2001:db8::{address.rpartition('.')[2]}"
 
 
 def write_zone(path: Path, records: str) -> Path:

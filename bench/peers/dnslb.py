@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from peers import ORIGIN, TTL, WEIGHTS, Server
+from peers import ORIGIN, TTL, WEIGHTS, Server, v6
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from peers import At
 
-__all__ = ["configured", "static", "weighted"]
+__all__ = ["all_of", "configured", "static", "typed", "weighted"]
 
 
 def static(master: Path) -> Server:
@@ -29,6 +29,28 @@ def weighted(weights: Mapping[str, int] = WEIGHTS) -> Server:
     )
     zone = f"services:\n  www:\n    strategy: weighted\n    ttl: {TTL}\n    members:\n{members}"
     return configured("strategy weighted", zone)
+
+
+def all_of(addresses: Sequence[str]) -> Server:
+    """One service that answers with all of its backends."""
+    members = "".join(
+        f"      - {{name: b{number}, address: {address}}}\n"
+        for number, address in enumerate(addresses)
+    )
+    zone = f"services:\n  www:\n    strategy: all\n    ttl: {TTL}\n    members:\n{members}"
+    return configured("strategy all", zone)
+
+
+def typed(weights: Mapping[str, int] = WEIGHTS) -> Server:
+    """One service of backends with both families, and HTTPS."""
+    members = "".join(
+        f"      - {{name: b{number}, address: [{address}, '{v6(address)}'], weight: {weight}}}\n"
+        for number, (address, weight) in enumerate(weights.items())
+    )
+    zone = f"services:\n  www:\n    strategy: weighted\n    ttl: {TTL}\n"
+    return configured(
+        "strategy weighted", f"{zone}    HTTPS: {{alpn: [h2]}}\n    members:\n{members}"
+    )
 
 
 def configured(about: str, zone: str = "", *, master: Path | None = None, more: str = "") -> Server:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from peers import ORIGIN, WEIGHTS, Server, write_zone
+from peers import ORIGIN, WEIGHTS, Server, v6, write_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from peers import At
 
-__all__ = ["server", "static", "weighted"]
+__all__ = ["all_of", "server", "static", "typed", "weighted"]
 
 
 def static(master: Path) -> Server:
@@ -30,6 +30,35 @@ def weighted(weights: Mapping[str, int] = WEIGHTS) -> Server:
         "plugin weighted",
         lambda path: write_zone(path, "www DYNA weighted!www\n"),
         f"weighted => {{\n    www => {{\n{lines}\n    }}\n  }}",
+    )
+
+
+def all_of(addresses: Sequence[str]) -> Server:
+    """The plugin multifo."""
+    lines = "\n".join(f"      b{number} => {address}" for number, address in enumerate(addresses))
+    return server(
+        "plugin multifo",
+        lambda path: write_zone(path, "www DYNA multifo!www\n"),
+        f"multifo => {{\n    www => {{\n{lines}\n    }}\n  }}",
+    )
+
+
+def typed(weights: Mapping[str, int] = WEIGHTS) -> Server:
+    """The plugin weighted for both families, and a static HTTPS, which it knows by number only."""
+    families = {"addrs_v4": weights, "addrs_v6": {v6(of): weights[of] for of in weights}}
+    groups = "\n".join(
+        f"      {family} => {{ "
+        + ", ".join(f"b{at} = [ {of}, {weight} ]" for at, (of, weight) in enumerate(them.items()))
+        + " }"
+        for family, them in families.items()
+    )
+    rdata = "0001 00 0001 0003 026832 0004 0004 c0000201 0006 0010 20010db8" + "0" * 23 + "1"
+    octets = rdata.replace(" ", "")
+    records = f"www DYNA weighted!www\nwww TYPE65 \\# {len(octets) // 2} {octets}\n"
+    return server(
+        "plugin weighted, static HTTPS",
+        lambda path: write_zone(path, records),
+        f"weighted => {{\n    www => {{\n{groups}\n    }}\n  }}",
     )
 
 
