@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,11 +25,12 @@ from machine import unfit
 from measure import BenchError, Sample, costs, free_port, running, ticks
 from peers import ADDRESS_SIZE
 from peers.echo import echo
+from peers.pdns import pickwhashed
 from processes import peak
 from report import Aim, Row, spread, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from clients import Answer
     from geo_servers import Databases
@@ -76,6 +77,7 @@ def main() -> int:
     databases = cached()
     parts: dict[str, Callable[[Databases, argparse.Namespace], str]] = {
         "cost": _cost,
+        "subnet": _subnet,
         "build": _build,
         "caches": _caches,
     }
@@ -89,8 +91,46 @@ def main() -> int:
 
 
 def _cost(databases: Databases, options: argparse.Namespace) -> str:
-    """CPU per answer, all servers up during all rounds; then whether they answer alike."""
-    cases = _cases(databases)
+    """What locations cost; then whether all servers answer alike."""
+    servers = [
+        *(dnslb(of, databases) for of in ("weighted", "countries", "nearest", "countries-subnet")),
+        *(gdnsd(of, databases) for of in ("weighted", "countries", "nearest")),
+        knot(databases),
+        pdns(databases),
+    ]
+    bases = (KERNEL, PLAIN, WEIGHTED, Row("gdnsd", "countries"), Row("gdnsd", "nearest"))
+    aims = [
+        aim
+        for policy in ("countries", "nearest")
+        for aim in (
+            Aim(Row("dnslb", policy), Row("gdnsd", policy), most=0.95),
+            Aim(Row("dnslb", policy), KERNEL, most=1.08),
+        )
+    ]
+    return _measured(servers, databases, options, bases, aims)
+
+
+def _subnet(databases: Databases, options: argparse.Namespace) -> str:
+    """What a choice by the client's network costs, beside choices that do not look at it."""
+    servers = [
+        *(dnslb(of, databases) for of in ("subnet", "weighted")),
+        gdnsd("weighted", databases),
+        replace(pickwhashed(), about="pickwhashed"),
+    ]
+    bases = (KERNEL, WEIGHTED, Row("gdnsd", "weighted"))
+    aims = [Aim(Row("dnslb", "subnet"), base, most=1.08) for base in bases[:1]]
+    return _measured(servers, databases, options, bases, aims)
+
+
+def _measured(
+    servers: Sequence[Server],
+    databases: Databases,
+    options: argparse.Namespace,
+    bases: Sequence[Row],
+    aims: Sequence[Aim],
+) -> str:
+    """CPU per answer, all servers up during all rounds."""
+    cases = _cases(servers, databases)
     load = Asking(options.seconds, options.outstanding)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dnslb-bench-")))
@@ -113,31 +153,17 @@ def _cost(databases: Databases, options: argparse.Namespace) -> str:
                 print(f"round {number}: {name} {sample.cpu:.2f} µs", file=sys.stderr)
             rounds.append({name: samples[name] for name in names})
         alike = _alike({name: port for name, (_, port) in up.items()})
-    bases = (KERNEL, PLAIN, WEIGHTED, Row("gdnsd", "countries"), Row("gdnsd", "nearest"))
-    aims = [
-        aim.verdict(rounds)
-        for policy in ("countries", "nearest")
-        for aim in (
-            Aim(Row("dnslb", policy), Row("gdnsd", policy), most=0.95),
-            Aim(Row("dnslb", policy), KERNEL, most=1.08),
-        )
-    ]
-    verdicts = "\n".join(f"- {line}" for line in aims)
-    return f"`{load.shown('networks')}`\n\n{table(rounds, bases)}\n\n{verdicts}\n\n{alike}"
+    verdicts = "\n".join(f"- {aim.verdict(rounds)}" for aim in aims)
+    text = f"`{load.shown('networks')}`\n\n{table(rounds, bases)}\n\n{verdicts}\n"
+    return f"{text}\n{alike}" if alike else text
 
 
-def _cases(databases: Databases) -> dict[Row, Case]:
+def _cases(servers: Sequence[Server], databases: Databases) -> dict[Row, Case]:
     """What is measured, by its name."""
     cases = {
         KERNEL: Case(echo(ADDRESS_SIZE)),
         PLAIN: Case(dnslb("weighted", databases), ecs=False),
     }
-    servers = [
-        *(dnslb(of, databases) for of in ("weighted", "countries", "nearest", "countries-subnet")),
-        *(gdnsd(of, databases) for of in ("weighted", "countries", "nearest")),
-        knot(databases),
-        pdns(databases),
-    ]
     for server in servers:
         if server.missing():
             print(f"without {server.name}: {server.missing()}", file=sys.stderr)
@@ -166,6 +192,8 @@ def _alike(ports: Mapping[Row, int]) -> str:
         if name.about in {"countries", "nearest"}:
             with Client(port) as client:
                 answers[name] = client.all(networks)
+    if not answers:
+        return ""
     rows = [
         f"The answers for {COMPARED:,} random networks, one in five of them of IPv6, beside dnslb's:",  # noqa: E501 - a heading
         "",
@@ -300,7 +328,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--seconds", type=float, default=3, help="of load for each server")
     parser.add_argument("--outstanding", type=int, default=100, help="queries at once")
-    parts = ["cost", "build", "caches"]
+    parts = ["cost", "subnet", "build", "caches"]
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     return parser.parse_args()
 

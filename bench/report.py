@@ -52,7 +52,7 @@ class Aim:
             _ratio(getattr(one[self.of], self.kind), getattr(one[self.to], self.kind))
             for one in rounds
         ]
-        return verdict(what, ratios, self.most, self.least)
+        return verdict(what, ratios, self.most, self.least, ".3f")
 
 
 def verdict(

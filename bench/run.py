@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import latency
+import meanwhile
 import scripts
 import workloads
 from machine import install, unfit
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "main", "unfit"]
 
-PARTS: Final = (*workloads.PARTS, *latency.PARTS, *scripts.PARTS)
+PARTS: Final = (*workloads.PARTS, *latency.PARTS, *meanwhile.PARTS, *scripts.PARTS)
 """In the order of `RESULTS.md`."""
 
 

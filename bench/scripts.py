@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from measure import BenchError
 from part import SKIPPED, Part, Report, SkipPart
-from peers import dnslb, gdnsd, knot, nsd, pdns
+from peers import ADDRESS_SIZE, dnslb, gdnsd, knot, nsd, pdns
 from peers.echo import EXAMPLES, echo
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ LATER: Final = ("dnsperf", "taskset")
 
 WEIGHTED: Final = (dnslb.weighted(), gdnsd.weighted(), knot.weighted())
 STATIC: Final = tuple(module.static(NO_ZONE) for module in (dnslb, gdnsd, knot, nsd))
-PLACED: Final = (echo(16), *WEIGHTED, pdns.geoip())
+PLACED: Final = (echo(ADDRESS_SIZE), *WEIGHTED, pdns.geoip())
+HASHED: Final = (echo(ADDRESS_SIZE), *WEIGHTED[:2], pdns.pickwhashed())
 
 
 def _run(command: Callable[[Settings], Sequence[str]], settings: Settings) -> Report:
@@ -111,6 +112,15 @@ PARTS: Final = (
         "answers by the client's network (ECS), random networks, one database for all servers",
         partial(_geo, "cost"),
         servers=PLACED,
+        programs=("taskset",),
+    ),
+    _script(
+        "subnet",
+        "What a choice by the client's network costs",
+        "one of several backends by a hash of the client's network (ECS), random networks",
+        partial(_geo, "subnet"),
+        file="geo.py",
+        servers=HASHED,
         programs=("taskset",),
     ),
     _script(

@@ -36,7 +36,7 @@ COUNTS: Final = (1, 4, 8)
 COOKIE: Final = frozenset({ADDRESS_SIZE + 8, ADDRESS_SIZE + 16})
 """Octets of an address, and of a server cookie: gdnsd's are shorter than those of RFC 9018."""
 
-TYPES: Final = frozenset({31, 32, 45})
+TYPES: Final = frozenset({31, 32, 45, 46})
 """Octets that A, AAAA and HTTPS with an ALPN and two hints add, in the mean.
 
 PowerDNS adds the addresses to HTTPS unasked.
@@ -126,8 +126,10 @@ def _beside_hit(
         out.write("www A 192.0.2.1\n")
     servers = [of for of in _static_servers(master) if able is None or of.name in able]
     cases = [Case(server, [hit, asked]) for server in servers]
-    aim = Aim(Row("dnslb", other), Row("dnslb", "hit"), most=1.1)
-    return _report(cases, settings, _load(settings), [aim], own="hit")
+    wanted = aims(other)[:1]
+    if able is None:
+        wanted.append(Aim(Row("dnslb", other), Row("dnslb", "hit"), most=1.1))
+    return _report(cases, settings, _load(settings), wanted, own="hit")
 
 
 def _nxdomain(settings: Settings) -> Report:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from peers import At
 
-__all__ = ["countries", "geoip", "lua", "pickwrandom", "static"]
+__all__ = ["countries", "geoip", "pickwhashed", "pickwrandom", "static"]
 
 UNCACHED: Final = "cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\n"
 """What decides anew for each query: a cached answer is no decision."""
@@ -61,20 +61,24 @@ def countries(by_country: Mapping[str, str], otherwise: str, ttl: int, database:
     return _server("backend GeoIP, countries", backend, "geoip")
 
 
-def lua(choice: str, about: str) -> Server:
-    """The addresses that an expression in Lua picks."""
+def pickwrandom() -> Server:
+    """A choice by weight in Lua."""
+    return _lua("pickwrandom")
+
+
+def pickwhashed() -> Server:
+    """A choice by weight and by the client in Lua."""
+    return _lua("pickwhashed")
+
+
+def _lua(function: str) -> Server:
+    choices = ", ".join(f"{{{weight}, '{address}'}}" for address, weight in WEIGHTS.items())
 
     def backend(folder: Path) -> str:
-        master = write_zone(folder / "zone", f'www LUA A "{choice}"\n')
+        master = write_zone(folder / "zone", f'www LUA A "{function}({{{choices}}})"\n')
         return _bind(folder, master) + UNCACHED + "enable-lua-records=yes\n"
 
-    return _server(f"Lua, {about}", backend, "bind", "pdns-lua")
-
-
-def pickwrandom(weights: Mapping[str, int] = WEIGHTS) -> Server:
-    """A choice by weight in Lua."""
-    choices = ", ".join(f"{{{weight}, '{address}'}}" for address, weight in weights.items())
-    return lua(f"pickwrandom({{{choices}}})", "pickwrandom")
+    return _server(f"Lua, {function}", backend, "bind", "pdns-lua")
 
 
 def _zones(records: str, ttl: int) -> str:

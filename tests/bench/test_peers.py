@@ -1,0 +1,53 @@
+"""Each server's configuration is one that it starts with, and it then answers as all others do."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "bench"))
+
+from measure import free_port, running
+from peers import NAME, bind, dnslb, gdnsd, knot, nsd, pdns
+from queries import ask, hosts, probe, zone_of
+
+MODULES = (dnslb, gdnsd, knot, nsd, bind, pdns)
+CHOOSING = {
+    "dnslb": dnslb.weighted,
+    "gdnsd": gdnsd.weighted,
+    "knot": knot.weighted,
+    "pdns": pdns.geoip,
+    "pdns-lua": pdns.pickwrandom,
+}
+
+
+def skip_without(server):
+    if shutil.which("taskset") is None:
+        pytest.skip("taskset is not here")
+    if missing := server.missing():
+        pytest.skip(missing)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_static(module, tmp_path):
+    server = module.static(zone_of(tmp_path / "zone", 100))
+    skip_without(server)
+    port = free_port()
+    with running(server, tmp_path, port):
+        hits = ask(tmp_path / "hits", hosts(100))
+        others = ask(tmp_path / "others", ["none.example.com A"], rcode="NXDOMAIN", records=0)
+        assert not probe(hits, "127.0.0.1", port)
+        assert not probe(others, "127.0.0.1", port)
+        assert "not NXDOMAIN" in probe(
+            ask(tmp_path / "wrong", hosts(1), rcode="NXDOMAIN"), "127.0.0.1", port
+        )
+
+
+@pytest.mark.parametrize("make", CHOOSING.values(), ids=CHOOSING)
+def test_weighted(make, tmp_path):
+    server = make()
+    skip_without(server)
+    port = free_port()
+    with running(server, tmp_path, port):
+        assert not probe(ask(tmp_path / "queries", [f"{NAME} A"]), "127.0.0.1", port)
