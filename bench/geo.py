@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from asking import Asking
 from caches import CLIENTS, ask_through
 from clients import Client, cached, everywhere, held, random_networks
+from generator import Asking
 from geo_servers import dnslb, gdnsd, knot, pdns
 from machine import unfit
 from measure import BenchError, Sample, costs, free_port, running, ticks

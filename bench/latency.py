@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from asking import Asking
+from generator import Asking
 from measure import ECHO, BenchError, costs, free_port, running, ticks
 from part import Part, Report
 from peers import ADDRESS_SIZE, bind, dnslb, echo, gdnsd, knot, nsd, pdns, write_zone
@@ -23,7 +23,7 @@ from report import grid, spread, verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from asking import Tally
+    from generator import Tally
     from part import Settings
     from peers import Server
 

@@ -19,7 +19,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from asking import Asking
+from generator import Asking
 from latency import SHARES, microseconds, paced
 from measure import CLIENT_CPU, SERVER_CPU, BenchError, free_port, running
 from part import Part, Report
