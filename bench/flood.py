@@ -49,7 +49,10 @@ def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that all ends with us
     if options.inside:
-        return _inside(options.inside, options)
+        try:
+            return _inside(options.inside, options)
+        except KeyboardInterrupt:
+            return 130
     problem = unfit("ip", "kxdpgun", "taskset")
     if os.geteuid() != 0:
         problem = "network namespaces need root"
@@ -60,6 +63,8 @@ def main() -> int:
         with _namespaces() as (server, client):
             inside = [sys.executable, __file__, "--inside", client, *sys.argv[1:]]
             return subprocess.run(["ip", "netns", "exec", server, *inside], check=False).returncode
+    except KeyboardInterrupt:
+        return 130
     except subprocess.CalledProcessError as error:
         print(f"{' '.join(error.cmd)}: {error.stderr.strip()}", file=sys.stderr)
         return SKIPPED

@@ -6,18 +6,16 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from measure import CLIENT_CPU, PATIENCE, BenchError
 from peers import NAME
-from peers.echo import EXAMPLES
+from peers.echo import ASKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Asking", "Tally"]
-
-ASKING: Final = EXAMPLES / "asking"
 
 
 class Tally(NamedTuple):

@@ -18,6 +18,7 @@ from generator import Asking
 from measure import ECHO, BenchError, costs, free_port, running, ticks
 from part import Part, Report
 from peers import ADDRESS_SIZE, bind, dnslb, echo, gdnsd, knot, nsd, pdns, write_zone
+from peers.echo import ASKING
 from report import grid, spread, verdict
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ PARTS: Final = (
         "p50, p99 and p99.9 at half of the load that fits the slowest server, the same for all",
         _half,
         servers_of(NOWHERE),
-        ("taskset",),
+        ("taskset", str(ASKING)),
     ),
     Part(
         "overload",
@@ -193,6 +194,6 @@ PARTS: Final = (
         "each server at twice the load that fits it: answers/s, loss, CPU",
         _twice,
         servers_of(NOWHERE),
-        ("taskset",),
+        ("taskset", str(ASKING)),
     ),
 )

@@ -27,8 +27,13 @@ PACKAGES: Final = {
 
 
 def unfit(*programs: str) -> str:
-    """Why this machine cannot measure with `programs`; empty when it can."""
+    """Why this machine cannot measure with `programs`; empty when it can.
+
+    Programs of the engine's own are given by their paths.
+    """
     for program in programs:
+        if shutil.which(program) is None and "/" in program:
+            return f"{program} is not built: run `make bench`"
         if shutil.which(program) is None:
             return f"{program} is not here: apt-get install {PACKAGES.get(program, program)}"
     if not {0, 1} <= os.sched_getaffinity(0):
@@ -41,7 +46,9 @@ def install(servers: Iterable[Server], programs: Iterable[str]) -> None:
     wanted = {
         package for server in servers if server.missing() for package in server.package.split()
     }
-    wanted |= {PACKAGES.get(of, of) for of in programs if shutil.which(of) is None}
+    wanted |= {
+        PACKAGES.get(of, of) for of in programs if shutil.which(of) is None and "/" not in of
+    }
     if not wanted or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *sorted(wanted)]

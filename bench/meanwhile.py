@@ -24,6 +24,7 @@ from latency import SHARES, microseconds, paced
 from measure import CLIENT_CPU, SERVER_CPU, BenchError, free_port, running
 from part import Part, Report
 from peers import NAME, TTL, dnslb
+from peers.echo import ASKING
 from report import grid, verdict
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ PARTS: Final = (
         "p50, p99 and p99.9 with 20 publishes a second going on, and without",
         _publishes,
         (dnslb.weighted(),),
-        ("taskset",),
+        ("taskset", str(ASKING)),
     ),
     Part(
         "checked",
@@ -212,6 +213,6 @@ PARTS: Final = (
         "p50, p99 and p99.9 with 10,000 backends checked every 10 s, and without",
         _checks,
         (dnslb.weighted(),),
-        ("taskset", "nginx"),
+        ("taskset", str(ASKING), "nginx"),
     ),
 )

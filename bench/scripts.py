@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from measure import BenchError
 from part import SKIPPED, Part, Report, SkipPart
 from peers import ADDRESS_SIZE, dnslb, gdnsd, knot, nsd, pdns
-from peers.echo import EXAMPLES, echo
+from peers.echo import ASKING, COST, echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,7 +103,7 @@ def _checks(settings: Settings) -> Sequence[object]:
 
 
 def _engine(settings: Settings) -> list[str]:
-    return [str(EXAMPLES / "cost"), str(settings.rounds)]
+    return [str(COST), str(settings.rounds)]
 
 
 PARTS: Final = (
@@ -121,7 +121,7 @@ PARTS: Final = (
         "answers by the client's network (ECS), random networks, one database for all servers",
         partial(_geo, "cost"),
         servers=PLACED,
-        programs=("taskset",),
+        programs=("taskset", str(ASKING)),
     ),
     _script(
         "subnet",
@@ -130,7 +130,7 @@ PARTS: Final = (
         partial(_geo, "subnet"),
         file="geo.py",
         servers=HASHED,
-        programs=("taskset",),
+        programs=("taskset", str(ASKING)),
     ),
     _script(
         "geo-build",
@@ -168,7 +168,7 @@ PARTS: Final = (
         "What of it is the engine's own",
         "nanoseconds of the engine for a query, by what is asked and how rates are limited",
         partial(_run, _engine),
-        programs=(),
+        programs=(str(COST),),
     ),
     _script(
         "load",

@@ -11,7 +11,7 @@ from peers import REPOSITORY, Server
 if TYPE_CHECKING:
     from peers import At
 
-__all__ = ["EXAMPLES", "echo"]
+__all__ = ["ASKING", "COST", "echo"]
 
 EXAMPLES: Final = (
     Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "engine" / "target"))
@@ -19,6 +19,9 @@ EXAMPLES: Final = (
     / "examples"
 )
 """Where cargo puts the engine's examples."""
+
+ASKING: Final = EXAMPLES / "asking"
+COST: Final = EXAMPLES / "cost"
 
 
 def echo(octets: int) -> Server:
