@@ -26,9 +26,14 @@ use super::{Drain, MAX_QUERY};
 /// gain little and push the buffers out of the cache.
 const BATCH: usize = 64;
 
-/// Room for an answer. A cache line more than the largest, so that the buffers' beginnings do not all
-/// fall into the same set of the cache.
-const ROOM: usize = MAX_UDP_PAYLOAD as usize + 64;
+/// The fewest packets that are asked for at once: it takes time to make room for more than will come.
+const FEW: usize = 8;
+
+/// Room for the largest answer, which each batch's last one may be.
+const ROOM: usize = MAX_UDP_PAYLOAD as usize;
+
+/// Answers begin at multiples of a cache line: one behind the other, as they take few pages then.
+const LINE: usize = 64;
 
 /// Room for a packet-info control message of either family, `cmsghdr` included.
 const CONTROL: usize = 40;
@@ -50,6 +55,7 @@ pub(super) fn serve(socket: &Socket, any: bool, worker: &mut Worker) -> io::Resu
         if stopping && drain.is_over() {
             return Ok(());
         }
+        let asked = batch.asked;
         match batch.receive(fd, stopping) {
             Ok(count) => {
                 let received = Instant::now();
@@ -58,7 +64,7 @@ pub(super) fn serve(socket: &Socket, any: bool, worker: &mut Worker) -> io::Resu
                 batch.send(fd, worker);
                 let answers = batch.ready.len() as u64;
                 worker.counters().latency().add(received.elapsed(), answers);
-                let full = count > BATCH / 2;
+                let full = count == asked || count > BATCH / 2;
                 if let Some(pause) = pace.note(received, count, full).filter(|_| !stopping) {
                     thread::sleep(pause);
                 }
@@ -141,7 +147,7 @@ struct Control([u8; CONTROL]);
 /// right before each, of the buffers as they are borrowed then.
 struct Batch {
     packets: Box<[[u8; MAX_QUERY]]>,
-    answers: Box<[[u8; ROOM]]>,
+    answers: Box<[u8]>,
     peers: Box<[sockaddr_in6]>, // large enough for both families
     controls: Box<[Control]>,
     in_vectors: Box<[iovec]>,
@@ -149,6 +155,8 @@ struct Batch {
     incoming: Box<[mmsghdr]>,
     outgoing: Box<[mmsghdr]>,
     ready: Vec<Ready>,
+    /// How many packets to take next: twice as many as came last.
+    asked: usize,
     any: bool,
     local: SocketAddr,
 }
@@ -157,6 +165,7 @@ struct Batch {
 struct Ready {
     /// The packet that it answers.
     to: usize,
+    start: usize,
     length: usize,
 }
 
@@ -171,7 +180,7 @@ impl Batch {
             unsafe { (mem::zeroed(), mem::zeroed(), mem::zeroed()) };
         Self {
             packets: boxed([0; MAX_QUERY]),
-            answers: boxed([0; ROOM]),
+            answers: vec![0; BATCH * ROOM].into(),
             peers: boxed(peer),
             controls: boxed(Control([0; CONTROL])),
             in_vectors: boxed(vector),
@@ -179,6 +188,7 @@ impl Batch {
             incoming: boxed(header),
             outgoing: boxed(header),
             ready: Vec::with_capacity(BATCH),
+            asked: FEW,
             any,
             local,
         }
@@ -193,9 +203,8 @@ impl Batch {
         };
         let buffers = self.packets.iter_mut().zip(&mut *self.peers);
         let headers = self.incoming.iter_mut().zip(&mut *self.in_vectors);
-        for (((packet, peer), control), (incoming, vector)) in
-            buffers.zip(&mut *self.controls).zip(headers)
-        {
+        let buffers = buffers.zip(&mut *self.controls).zip(headers);
+        for (((packet, peer), control), (incoming, vector)) in buffers.take(self.asked) {
             vector.iov_base = packet.as_mut_ptr().cast();
             vector.iov_len = MAX_QUERY;
             let message = &mut incoming.msg_hdr;
@@ -208,24 +217,27 @@ impl Batch {
                 message.msg_controllen = CONTROL;
             }
         }
-        // SAFETY: BATCH headers, whose pointers were just made of distinct buffers of `self`, with the
-        // buffers' lengths. The kernel writes through them during the call only, and between their
+        // SAFETY: `asked` headers, of which there are BATCH, whose pointers were just made of distinct
+        // buffers of `self`, with the buffers' lengths. The kernel writes through them during the call only, and between their
         // making and the end of the call nothing else touches those buffers.
         let count = unsafe {
             libc::recvmmsg(
                 fd,
                 self.incoming.as_mut_ptr(),
-                BATCH as libc::c_uint,
+                self.asked as libc::c_uint,
                 flags as _,
                 ptr::null_mut(),
             )
         };
-        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        self.asked = (2 * count).clamp(FEW, BATCH);
+        Ok(count)
     }
 
     /// Answer the first `count` packets received.
     fn answer(&mut self, count: usize, worker: &mut Worker) {
         self.ready.clear();
+        let mut start = 0;
         for (to, incoming) in self.incoming.iter().enumerate().take(count) {
             if incoming.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
                 worker.counters().dropped(Drop::Oversize);
@@ -237,11 +249,11 @@ impl Batch {
                 continue;
             }
             let packet = &self.packets[to][..(incoming.msg_len as usize).min(MAX_QUERY)];
-            let out = &mut self.answers[self.ready.len()];
+            let out = &mut self.answers[start..start + ROOM];
             let answer = worker.respond(client, packet, out);
             if worker.is_due() {
                 let ends = self.ends(to, client);
-                let out = &self.answers[self.ready.len()];
+                let out = &self.answers[start..];
                 worker.sample(ends, packet, answer.and_then(|length| out.get(..length)));
             }
             let Some(length) = answer else {
@@ -250,7 +262,8 @@ impl Batch {
             if self.any {
                 any_interface(&mut self.controls[to].0, client);
             }
-            self.ready.push(Ready { to, length });
+            self.ready.push(Ready { to, start, length });
+            start += length.next_multiple_of(LINE);
         }
     }
 
@@ -291,9 +304,9 @@ impl Batch {
     /// Send the answers; one that the system refuses is counted and does not hold up the rest.
     fn send(&mut self, fd: RawFd, worker: &Worker) {
         let headers = self.outgoing.iter_mut().zip(&mut *self.out_vectors);
-        let answers = self.ready.iter().zip(&mut *self.answers);
-        for ((ready, answer), (outgoing, vector)) in answers.zip(headers) {
-            vector.iov_base = answer.as_mut_ptr().cast();
+        let answers = self.answers.as_mut_ptr();
+        for (ready, (outgoing, vector)) in self.ready.iter().zip(headers) {
+            vector.iov_base = answers.wrapping_add(ready.start).cast();
             vector.iov_len = ready.length;
             let received = &self.incoming[ready.to].msg_hdr;
             let message = &mut outgoing.msg_hdr;
@@ -310,8 +323,8 @@ impl Batch {
         while sent < self.ready.len() {
             let rest = &mut self.outgoing[sent..self.ready.len()];
             // SAFETY: `rest` are headers whose pointers were made above of buffers of `self`, none of
-            // which has been touched since. An answer's length is within its buffer, where `respond`
-            // has written it; the kernel has set the lengths of name and control when it filled them,
+            // which has been touched since. Each answer is where `answer` found room for the largest, so
+            // within `answers`; the kernel has set the lengths of name and control when it filled them,
             // within the room that `receive` gave.
             let count =
                 unsafe { libc::sendmmsg(fd, rest.as_mut_ptr(), rest.len() as libc::c_uint, 0) };
