@@ -20,13 +20,20 @@ THRESHOLDS: Final = (10_000, 20, 100)
 among older ones; after so many of these, among all."""
 
 
-def settle() -> None:
+MANY: Final = 100_000
+"""Objects that are not worth a look when all of them were made at once, to stay."""
+
+
+def settle(*, thoroughly: bool = True) -> None:
     """Look once through everything, and from now on only at what is made later.
 
-    To be called when a configuration has come into force, when a pause hurts least.
+    To be called when a configuration has come into force, when a pause hurts least. It lasts a
+    second where there are ten thousand services; unless `thoroughly`, what was here before, or was
+    made while `paused`, is left out.
     """
     gc.set_threshold(*THRESHOLDS)
-    gc.unfreeze()
+    if thoroughly:
+        gc.unfreeze()
     gc.collect()
     gc.freeze()
 
@@ -35,12 +42,14 @@ def settle() -> None:
 def paused() -> Iterator[None]:
     """Do not look for garbage meanwhile: for work that makes very much which is here to stay.
 
-    What was made is then looked at once, and not again with each further tenth of it.
+    If that is `MANY` objects, they are not looked at afterwards, either, before things `settle`.
     """
     was = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if gc.get_count()[0] > MANY:
+            gc.freeze()
         if was:
             gc.enable()

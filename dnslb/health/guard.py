@@ -57,7 +57,7 @@ class Guard:
 
     def keep(self, backends: Collection[BackendId]) -> None:
         """Forget all others."""
-        self.held &= set(backends)
+        self.held = {name for name in self.held if name in backends}
         self._fallen = {name: at for name, at in self._fallen.items() if name in backends}
 
     def thaw(self) -> frozenset[BackendId]:
@@ -80,6 +80,10 @@ class Guards:
         A guard keeps what it knows, also when its bound changes: a backend more or less must not
         let everything go down that a frozen pool holds up.
         """
+        if all(pool.max_down is None for pool in pools.values()):
+            self._guards = {}
+            return
+        checked = frozenset(checked)
         sizes = Counter((name.zone, name.pool) for name in checked)
         guards = {}
         for key, pool in pools.items():

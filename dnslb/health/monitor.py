@@ -118,26 +118,17 @@ class Monitor:
         change keeps its verdict until the new check has a result.
         """
         by_name = {(pool.zone, pool.name): pool for pool in pools}
-        watched: dict[BackendId, Watched] = {}
-        histories: dict[ProbeKey, History] = {}
-        sharers: dict[ProbeKey, list[Watched]] = {}
         now = self._clock()
-        for backend in backends:
-            item = watched[backend.id] = self._watch(backend, by_name.get(backend.id[:2]))
-            item.ttl = ttls.get(backend.id, 0.0)
-            for key in item.keys:
-                if key not in histories:
-                    histories[key] = self._histories.get(key) or self._past.history(key, now)
-                sharers.setdefault(key, []).append(item)
+        watched, same = self._watch_all(backends, by_name)
+        histories, sharers = self._sharing(watched, ttls)
         measured = _measured(by_name.values())
-        for key, items in sharers.items():
-            histories[key].ttl = max(item.ttl for item in items)
-            histories[key].measured = not by_name or any(
-                item.backend.id in measured for item in items
-            )
+        for history, items in zip(histories.values(), sharers.values(), strict=True):
+            history.ttl = max([item.ttl for item in items])
+            history.measured = not by_name or any(item.backend.id in measured for item in items)
         self._guards.configure(by_name, [name for name, item in watched.items() if item.keys])
         standings: dict[Subject, Standing] = {
-            name: self._stands(item, histories, now) for name, item in watched.items()
+            name: self._standings[name] if name in same else self._stands(item, histories, now)
+            for name, item in watched.items()
         }
         ids = frozenset(pool.id for pool in by_name.values())
         standings.update(self._operators.standings(ids))
@@ -167,7 +158,7 @@ class Monitor:
         for key in histories:
             if isinstance(key.check, PushCheck) and key not in self._timers:
                 self._expect_heartbeat(key)
-        for name in watched:
+        for name in watched.keys() - same:
             self._set_timer(name)
         for pool in ids:
             self._set_pool_timer(pool)
@@ -349,6 +340,54 @@ class Monitor:
         await self._canaries.close()
         await self._scheduler.close()
 
+    def _watch_all(
+        self, backends: Iterable[Backend], pools: Mapping[PoolKey, Pool]
+    ) -> tuple[dict[BackendId, Watched], set[BackendId]]:
+        """`backends` under watch, and those of them of which nothing has changed."""
+        watched: dict[BackendId, Watched] = {}
+        same: set[BackendId] = set()
+        for backend in backends:
+            name = backend.id
+            pool = pools.get(name[:2])
+            item = self._same(backend, pool)
+            if item is None:
+                item = self._watch(backend, pool)
+            else:
+                same.add(name)
+            watched[name] = item
+        return watched, same
+
+    def _sharing(
+        self, watched: Mapping[BackendId, Watched], ttls: Mapping[BackendId, float]
+    ) -> tuple[dict[ProbeKey, History], dict[ProbeKey, list[Watched]]]:
+        """What is known of the probes of `watched`, and who shares each."""
+        now = self._clock()
+        histories: dict[ProbeKey, History] = {}
+        sharers: dict[ProbeKey, list[Watched]] = {}
+        for name, item in watched.items():
+            item.ttl = ttls.get(name, 0.0)
+            for key in item.keys:
+                if key in histories:
+                    sharers[key].append(item)
+                else:
+                    histories[key] = self._histories.get(key) or self._past.history(key, now)
+                    sharers[key] = [item]
+        return histories, sharers
+
+    def _same(self, backend: Backend, pool: Pool | None) -> Watched | None:
+        """`backend` as it is watched already, when nothing of it has changed and all is known."""
+        item = self._watched.get(backend.id)
+        slow_start = pool.slow_start if pool else 0.0
+        if item is None or item.slow_start != slow_start or self._standings[backend.id].held:
+            return None
+        if item.backend is not backend and item.backend != backend:
+            return None
+        for key in item.keys:
+            if self._histories[key].state.up is None:
+                return None
+        item.backend = backend  # equal, but of the configuration that stays
+        return item
+
     def _watch(self, backend: Backend, pool: Pool | None) -> Watched:
         """`backend` under watch, going on from what is known of it."""
         slow_start = pool.slow_start if pool else 0.0
@@ -377,7 +416,7 @@ class Monitor:
     def _on_result(self, key: ProbeKey, result: Result) -> None:
         self._results[result.outcome.value] += 1
         self._took(key, result)
-        if key in self._canaries:
+        if self._canaries and key in self._canaries:
             self._canaries.add(key, result)
         history = self._histories.get(key)
         if history is None:
@@ -395,7 +434,8 @@ class Monitor:
                 self._canaries.confirm(lambda: self._on_confirmed(cause))
             if history.has_news():
                 self._refresh([item.backend.id for item in self._sharers[key]], cause)
-        self._waited.discard(key)
+        if self._waited:
+            self._waited.discard(key)
         if not self._waited:
             self._round.set()
 

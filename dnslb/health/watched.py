@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Before", "Pushed", "Transition", "Watched"]
 
+_FAMILIES: Final = {4: Family.IPV4, 6: Family.IPV6}
+
 RAMP_STEPS: Final = 10
 """In how many steps a slow start rises: each is a publish."""
 
@@ -240,7 +242,9 @@ class Watched:
 
 
 def _families(backend: Backend) -> frozenset[Family]:
-    return frozenset(family for family in Family if backend.has(family))
+    if backend.target is not None:
+        return frozenset(Family)
+    return frozenset(_FAMILIES[address.version] for address in backend.addresses)
 
 
 def _places(backend: Backend, family: Family) -> tuple[str, ...]:

@@ -174,6 +174,23 @@ async def test_a_reload_keeps_what_did_not_change(stage):
 
 
 @scene
+async def test_a_reload_of_the_same_leaves_a_backend_as_it_stands(stage):
+    same, other = stage.backend("a", V4), stage.backend("b", "192.0.2.2")
+    await stage.configure(same, other)
+    before = stage.standing("a"), stage.standing("b")
+    again = replace(same, host="elsewhere.example."), replace(other)
+    assert again[1] == other
+    await stage.configure(*again)
+    assert stage.standing("b") is before[1]
+    assert stage.standing("a") == before[0]
+    watched = {item.backend.id.name: item.backend for item in stage.monitor._watched.values()}
+    assert watched == {"a": again[0], "b": again[1]}
+    assert watched["b"] is again[1]  # so nothing of the old configuration stays
+    await stage.results(REFUSED, REFUSED, REFUSED, at="192.0.2.2")
+    assert stage.standing("b").down == {Family.IPV4}
+
+
+@scene
 async def test_a_changed_check_keeps_the_verdict_until_it_has_a_result(stage):
     await stage.configure(stage.backend("a"))
     stage.there.stuck.add("192.0.2.9")
