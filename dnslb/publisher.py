@@ -21,6 +21,7 @@ from dnslb.config.model import Backend
 from dnslb.engine import network_map
 from dnslb.errors import PlanError
 from dnslb.events import Events
+from dnslb.garbage import paused
 from dnslb.geo.atlas import EMPTY
 from dnslb.health.standing import ALWAYS_UP, turned
 from dnslb.histogram import Histogram
@@ -103,7 +104,7 @@ class Publisher:
         self._changed: set[Subject] = set()
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._known: Mapping[Subject, Standing] = {}  # what the plans in force were made with
+        self._known: dict[Subject, Standing] = {}  # what the plans in force were made with
         self._plans: dict[ServiceId, ServicePlan] = {}  # the plans in force
         self.seconds = Histogram()  # that publishing takes: compiling, and the engine's part
         self._failing: set[ServiceId] = set()
@@ -123,14 +124,9 @@ class Publisher:
             started = time.perf_counter()
             plans = await asyncio.to_thread(_publish_all, self._engine, config, compiler, settings)
             self.seconds.add(time.perf_counter() - started)
-            self._holders, self._known, self._plans = _Holders(services), standings, plans
-            self._atlas = config.atlas
-            known: dict[int, bool] = {}
-            self._placing = [
-                service
-                for service in services
-                if any(_placed(pool, known) for pool in service.pools())
-            ]
+            holders, placing = await asyncio.to_thread(_held_by, services)
+            self._holders, self._known, self._plans = holders, standings, plans
+            self._atlas, self._placing = config.atlas, placing
             self._failing.clear()
             self._down &= {service.id for service in services}
             for service in services:
@@ -164,8 +160,7 @@ class Publisher:
             async with self._turn:
                 changed, self._changed = self._changed, set()
                 services = self._holders.of(changed, self._known, self._standings())
-                # what no plan looks at, as latency mostly, costs no copy of all standings
-                standings = dict(self._standings()) if services else self._known
+                standings = self._holders.standings(services, self._standings())
                 try:
                     if services:
                         started = time.perf_counter()
@@ -176,7 +171,7 @@ class Publisher:
                     self.changed(changed)
                     pause = RETRY
                 else:
-                    self._known = standings
+                    self._known.update(standings)
             await asyncio.sleep(pause)
 
     def _publish(self, services: Iterable[Service], standings: Mapping[Subject, Standing]) -> None:
@@ -251,12 +246,15 @@ class _Holders:
 
     def __init__(self, services: Iterable[Service]) -> None:
         self._all: dict[Subject, list[Service]] = {}
+        self._subjects: dict[int, Sequence[Subject]] = {}  # by the service's id
         self._measuring: dict[Subject, list[Service]] = {}
         measured: dict[int, bool] = {}
         for service in services:
             backends = list(service.backends())
             subjects: list[Subject] = [one.id for one in backends]
-            for subject in [*subjects, *_pools(service)]:
+            subjects += _pools(service)
+            self._subjects[id(service)] = subjects
+            for subject in subjects:
                 self._all.setdefault(subject, []).append(service)
             if any(_measured(pool, measured) for pool in service.pools()):
                 for backend in backends:
@@ -275,6 +273,24 @@ class _Holders:
             holders = self._all if turned(old, new) else self._measuring
             found.update((id(service), service) for service in holders.get(subject, ()))
         return list(found.values())
+
+    def standings(
+        self, services: Iterable[Service], now: Mapping[Subject, Standing]
+    ) -> dict[Subject, Standing]:
+        """Those of all that `services` hold, as they are `now`: what is compiled must not move."""
+        subjects = [self._subjects[id(service)] for service in services]
+        if sum(map(len, subjects)) > len(now):
+            return dict(now)
+        return {one: now.get(one, ALWAYS_UP) for some in subjects for one in some}
+
+
+def _held_by(services: Sequence[Service]) -> tuple[_Holders, list[Service]]:
+    """Which services hold what, and those whose plans depend on where clients are."""
+    known: dict[int, bool] = {}
+    placing = [
+        service for service in services if any(_placed(pool, known) for pool in service.pools())
+    ]
+    return _Holders(services), placing
 
 
 def _pools(service: Service) -> list[PoolId]:
@@ -309,7 +325,8 @@ def _placed(pool: Pool, known: dict[int, bool]) -> bool:
 def _publish_all(
     engine: Engine, config: Config, compiler: Compiler, settings: EngineSettings
 ) -> dict[ServiceId, ServicePlan]:
-    plans = compiler.services(config.services())
+    with paused():
+        plans = compiler.services(config.services())
     zones = [engine_zone(zone) for zone in config.zones.values()]
     try:
         generation = engine.publish(plans, zones, settings)

@@ -135,12 +135,15 @@ class Backend:
 
     def has(self, family: Family) -> bool:
         """Whether a query for this family's type can be answered with this backend."""
-        return self.target is not None or bool(self.of(family))
+        if self.target is not None:
+            return True
+        kind = IPv4Address if family is Family.IPV4 else IPv6Address
+        return any(isinstance(address, kind) for address in self.addresses)
 
     def of(self, family: Family) -> tuple[Address, ...]:
         """The backend's addresses of one family."""
-        version = 4 if family is Family.IPV4 else 6
-        return tuple(address for address in self.addresses if address.version == version)
+        kind = IPv4Address if family is Family.IPV4 else IPv6Address
+        return tuple([address for address in self.addresses if isinstance(address, kind)])
 
 
 class MaxDown(NamedTuple):
@@ -308,12 +311,10 @@ class Service:
 
     def backends(self) -> Iterator[Backend]:
         """Every backend of all its pools, each once."""
-        seen: set[BackendId] = set()
-        for pool in self.pools():
-            for backend in pool.backends():
-                if backend.id not in seen:
-                    seen.add(backend.id)
-                    yield backend
+        if not self.declared:
+            return self.pool.backends()
+        found = {backend.id: backend for pool in self.pools() for backend in pool.backends()}
+        return iter(found.values())
 
     def pools(self) -> Iterator[Pool]:
         """The pools that it refers to, its own first."""
@@ -575,8 +576,13 @@ class Config:
     def backends(self) -> Iterator[Backend]:
         """Every backend that a service can reach, each once."""
         seen: set[BackendId] = set()
+        shared: set[int] = set()  # pools that were looked at
         for service in self.services():
-            for backend in service.backends():
-                if backend.id not in seen:
-                    seen.add(backend.id)
-                    yield backend
+            for pool in service.pools():
+                if id(pool) in shared:
+                    continue
+                shared.add(id(pool))
+                for backend in pool.backends():
+                    if backend.id not in seen:
+                        seen.add(backend.id)
+                        yield backend

@@ -44,6 +44,7 @@ __all__ = ["Asked", "Compiler", "Tree"]
 _TRUSTED: Final = {id(strategy) for strategy in BUILT_IN.values()}
 
 
+_FAMILIES: Final = tuple(Family)
 _BOTH: Final = frozenset(Family)
 
 
@@ -59,13 +60,13 @@ class Asked(NamedTuple):
         """What a question for `rtype` needs of the backends of `service`."""
         aliases = not service.names_targets
         if rtype == A:
-            return cls(frozenset({Family.IPV4}), aliases)
+            return _A[aliases]
         if rtype == AAAA:
-            return cls(frozenset({Family.IPV6}), aliases)
+            return _AAAA[aliases]
         if any(declared.type == rtype for declared in service.declared):
             named = rtype in {SRV, MX}
             return cls(_BOTH, aliases or named, named)
-        return cls(frozenset(), aliases)
+        return _NEITHER[aliases]
 
     @property
     def of_both(self) -> Asked:
@@ -76,9 +77,13 @@ class Asked(NamedTuple):
         """Whether `backend` has it, up or not."""
         if backend.target is not None:
             return self.targets
-        return any(backend.of(family) for family in self.families)
+        return any(backend.has(family) for family in self.families)
 
 
+# by whether targets are answers; one object each, since they are hashed for every pool
+_A: Final = {targets: Asked(frozenset({Family.IPV4}), targets) for targets in (False, True)}
+_AAAA: Final = {targets: Asked(frozenset({Family.IPV6}), targets) for targets in (False, True)}
+_NEITHER: Final = {targets: Asked(frozenset(), targets) for targets in (False, True)}
 _ADDRESSES: Final = {family: Asked(frozenset({family}), targets=False) for family in Family}
 
 
@@ -118,7 +123,9 @@ class Compiler:
         Raises:
             PlanError: a strategy failed or returned what is no plan.
         """
-        return {service.id: self.service(service) for service in services}
+        plans = {service.id: self.service(service) for service in services}
+        self._trees.clear()  # they and this refer to each other, and are many
+        return plans
 
     def is_up(self, service: Service) -> bool:
         """Whether the service answers from its pool, rather than as `when_down` says."""
@@ -155,7 +162,7 @@ class Compiler:
     def backend_up(self, backend: Backend) -> bool:
         """Whether answers of any type may carry the backend."""
         standing = self.standing(backend)
-        return any(standing.serves(family) for family in Family if backend.has(family))
+        return any(standing.serves(family) for family in _FAMILIES if backend.has(family))
 
     def standing(self, backend: Backend) -> Standing:
         """What is known of `backend`."""
@@ -174,7 +181,7 @@ class Compiler:
 
         def plan(rtype: int, pool: Pool) -> Node | None:
             asked = Asked.by(rtype, service)
-            if not any(map(asked.has, (*pool.backends(), *([sorry] if sorry else [])))):
+            if not any(map(asked.has, pool.backends())) and not (sorry and asked.has(sorry)):
                 return None
             if self.pool_up(pool) or service.when_down.action == "serve-all":
                 return self.tree(service, pool).node(pool, asked) or Answer((), service.ttl)
