@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from dnslb.health.checks.base import AgentMode, Outcome
@@ -14,6 +13,8 @@ from dnslb.health.standing import latency_moved
 from dnslb.health.state import UNKNOWN, State, delay, step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dnslb.health.checks.base import Check, Result
 
 __all__ = ["History"]
@@ -93,7 +94,7 @@ class History:
             )  # fmt: skip
         if result.ok:
             self._latencies.append(result.milliseconds)
-            self.latency = median(self._latencies)
+            self.latency = _median(self._latencies)
         if result.load is not None:
             self.damped = damped(
                 self.damped if self.load_until > at else None, result.load,
@@ -145,3 +146,10 @@ class History:
             # for as many passes as it stood for: one slow answer moves nothing now, either
             self._latencies.extend([latency] * LATENCIES)
             self.latency = latency
+
+
+def _median(values: Iterable[float]) -> float:
+    """The median: that of `statistics`, at a fraction of its cost."""
+    ordered = sorted(values)
+    middle, odd = divmod(len(ordered), 2)
+    return ordered[middle] if odd else (ordered[middle - 1] + ordered[middle]) / 2

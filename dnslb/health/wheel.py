@@ -5,10 +5,10 @@
     sleep(9.519) ─┘
 
 A thousand probes a second that each have a timer of their own wake the process a thousand times,
-and each wake finds the caches of its CPU cold: what a probe costs doubles. So sleepers go on up to a
-tick late, and who sleeps long up to a hundredth of its time early, if it finds others there. Only a
-few go together, since those that begin at once wait for each other, and the latency of a backend is
-a figure that plans are made with.
+and each wake finds the caches of its CPU cold: what a probe costs doubles. So sleepers go on up to
+a tick late, and who sleeps long up to a hundredth of its time early, if it finds others there. Only
+a few go together, since those that begin at once wait for each other, and the latency of a backend
+is a figure that plans are made with.
 """
 
 from __future__ import annotations

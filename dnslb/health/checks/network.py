@@ -16,6 +16,7 @@ import ssl
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from dnslb.health.checks.base import Outcome, Result
@@ -169,6 +170,7 @@ else:
             await asyncio.gather(task, return_exceptions=True)
 
 
+@lru_cache(maxsize=32_768)
 def is_numeric(host: str) -> bool:
     """Whether `host` is an address, of no zone, rather than a name."""
     try:
