@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from measure import TICKS, BenchError, Load, dnsperf, free_port, number, running, ticks
-from peers import ORIGIN, Server
+from servers import ORIGIN, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.synchronize import Event
 
-    from peers import At
+    from servers import At
 
 NAMES: Final = 1_000_000
 """Random names in a file: more than dnsperf asks for in a round."""

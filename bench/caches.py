@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clients import Client, records
 from measure import PATIENCE, QUESTION, BenchError, free_port, running
-from peers import Server
+from servers import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from peers import At
+    from servers import At
 
 __all__ = ["CLIENTS", "Hits", "ask_through", "resolver"]
 

@@ -1,4 +1,4 @@
-"""Clients of `geo.py`: which networks ask, and how they ask one by one."""
+"""Clients of `steered.py`: which networks ask, and how they ask one by one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from measure import PATIENCE, QUESTION, BenchError
-from peers import REPOSITORY
+from servers import REPOSITORY
 
 sys.path.append(str(REPOSITORY / "tests" / "geo"))
 

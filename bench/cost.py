@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from part import Settings
-    from peers import Server
     from queries import Asked
+    from servers import Server
 
 __all__ = ["Case", "rounds", "shown"]
 

@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING, Final
 from machine import unfit
 from measure import CLIENT_CPU, PATIENCE, BenchError, Sample, costs, number, running, ticks
 from part import SKIPPED
-from peers import At, dnslb, gdnsd, knot, nsd
 from queries import ask, hosts, probe, zone_of
 from report import Aim, Row, table
+from servers import At, dnslb, gdnsd, knot, nsd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from peers import Server
     from queries import Asked
+    from servers import Server
 
 RATES: Final = (250_000, 400_000)
 """Queries a second, about: beyond what one CPU answers, so that there is always a next one."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from measure import CLIENT_CPU, PATIENCE, BenchError
-from peers import NAME
-from peers.echo import ASKING
+from servers import NAME
+from servers.echo import ASKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""The servers of `geo.py`: dnslb, gdnsd, Knot and PowerDNS, deciding alike by the same database.
+"""The servers of `steered.py`: deciding alike by the same database.
 
 By country: 12 countries have a site each, everybody else another one. By distance: the nearest of
 the 12 sites. gdnsd's lists end after as many sites as its documentation advises; here nothing is
@@ -12,14 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from peers import Server, write_zone
-from peers import gdnsd as peers_gdnsd
-from peers import knot as peers_knot
-from peers import pdns as peers_pdns
 from policies import REST, SITES, TTL
+from servers import Server, write_zone
+from servers import gdnsd as peers_gdnsd
+from servers import knot as peers_knot
+from servers import pdns as peers_pdns
 
 if TYPE_CHECKING:
-    from peers import At
+    from servers import At
 
 __all__ = ["Databases", "dnslb", "gdnsd", "knot", "pdns"]
 

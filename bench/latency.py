@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from generator import Asking
 from measure import ECHO, BenchError, costs, free_port, running, ticks
 from part import Part, Report
-from peers import ADDRESS_SIZE, bind, dnslb, echo, gdnsd, knot, nsd, pdns, write_zone
-from peers.echo import ASKING
 from report import grid, spread, verdict
+from servers import ADDRESS_SIZE, bind, dnslb, echo, gdnsd, knot, nsd, pdns, write_zone
+from servers.echo import ASKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from generator import Tally
     from part import Settings
-    from peers import Server
+    from servers import Server
 
 __all__ = ["PARTS", "SHARES", "microseconds", "paced"]
 

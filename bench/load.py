@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Final
 
 from dnslib import DNSRecord
 from measure import PATIENCE, SERVER_CPU, TICKS, BenchError, free_port
-from peers import ORIGIN, At, dnslb, gdnsd, knot, nsd
 from processes import family, peak
 from report import spread, verdict
+from servers import ORIGIN, At, dnslb, gdnsd, knot, nsd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from peers import Server
+    from servers import Server
 
 GOAL_SECONDS: Final = 2.0
 GOAL_MEGABYTES: Final = 200

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from peers import Server
+    from servers import Server
 
 __all__ = ["describe", "dnsperf_version", "install", "unfit"]
 

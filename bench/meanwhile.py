@@ -23,16 +23,16 @@ from generator import Asking
 from latency import SHARES, microseconds, paced
 from measure import CLIENT_CPU, SERVER_CPU, BenchError, free_port, running
 from part import Part, Report
-from peers import NAME, TTL, dnslb
-from peers.echo import ASKING
 from report import grid, verdict
+from servers import NAME, TTL, dnslb
+from servers.echo import ASKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from latency import Met
     from part import Settings
-    from peers import Server
+    from servers import Server
 
 __all__ = ["PARTS"]
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from peers import NAME, At
 from processes import TICKS, ticks
 from queries import probe
+from servers import NAME, At
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from peers import Server
     from queries import Asked
+    from servers import Server
 
 __all__ = [
     "CLIENT_CPU",

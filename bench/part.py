@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from peers import Server
+    from servers import Server
 
 __all__ = ["SKIPPED", "Part", "Report", "Settings", "SkipPart"]
 

@@ -1,4 +1,4 @@
-"""The policies that `geo.py` measures, as the configuration's model has them, and where sites are.
+"""The policies that `steered.py` measures, as the configuration has them, and where sites are.
 
     python bench/policies.py POLICY PORT CITY ASN
 

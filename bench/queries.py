@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dnslib import RCODE, DNSRecord
-from peers import NAME, ORIGIN, write_zone
+from servers import NAME, ORIGIN, write_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from part import Part, Report
-    from peers import Server
+    from servers import Server
 
 __all__ = ["keep", "section", "write"]
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from measure import BenchError
 from part import SKIPPED, Part, Report, SkipPart
-from peers import ADDRESS_SIZE, dnslb, gdnsd, knot, nsd, pdns
-from peers.echo import ASKING, COST, echo
+from servers import ADDRESS_SIZE, dnslb, gdnsd, knot, nsd, pdns
+from servers.echo import ASKING, COST, echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from part import Settings
-    from peers import Server
+    from servers import Server
 
 __all__ = ["PARTS"]
 
@@ -128,7 +128,7 @@ PARTS: Final = (
         "What a choice by the client's network costs",
         "one of several backends by a hash of the client's network (ECS), random networks",
         partial(_geo, "subnet"),
-        file="geo.py",
+        file="steered.py",
         servers=HASHED,
         programs=("taskset", str(ASKING)),
     ),
@@ -137,7 +137,7 @@ PARTS: Final = (
         "What deciding for all networks costs",
         "seconds and memory from a database to the published plan, and from start to first answer",
         partial(_geo, "build"),
-        file="geo.py",
+        file="steered.py",
         servers=PLACED,
         programs=("taskset",),
     ),
@@ -146,7 +146,7 @@ PARTS: Final = (
         "What resolvers' caches gain by scopes",
         "queries that unbound sends for the clients of 1,000 networks",
         partial(_geo, "caches"),
-        file="geo.py",
+        file="steered.py",
         programs=("taskset", "unbound"),
     ),
     _script(

@@ -35,12 +35,12 @@ from measure import (
     running,
     ticks,
 )
-from peers import NAME, dnslb, gdnsd, knot
+from servers import NAME, dnslb, gdnsd, knot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from peers import Server
+    from servers import Server
 
 IDLE: Final = 10_000
 DRIPS: Final = 200

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final
 from cost import Case, rounds, shown
 from measure import Load
 from part import Part, Report
-from peers import ADDRESS_SIZE, NAME, bind, dnslb, echo, gdnsd, knot, nsd, pdns, write_zone
 from queries import ask, hosts, labels, mixed, zone_of
 from report import Aim, Row, table
+from servers import ADDRESS_SIZE, NAME, bind, dnslb, echo, gdnsd, knot, nsd, pdns, write_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from part import Settings
-    from peers import Server
+    from servers import Server
 
 __all__ = ["PARTS"]
 

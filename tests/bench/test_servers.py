@@ -9,8 +9,8 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2] / "bench"))
 
 from measure import free_port, running
-from peers import NAME, bind, dnslb, gdnsd, knot, nsd, pdns
 from queries import ask, hosts, probe, zone_of
+from servers import NAME, bind, dnslb, gdnsd, knot, nsd, pdns
 
 MODULES = (dnslb, gdnsd, knot, nsd, bind, pdns)
 CHOOSING = {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from peers import ORIGIN, WEIGHTS, Server, v6, write_zone
+from servers import ORIGIN, WEIGHTS, Server, v6, write_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from peers import At
+    from servers import At
 
 __all__ = ["all_of", "server", "static", "typed", "weighted"]
 

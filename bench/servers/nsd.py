@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from peers import ORIGIN, Server
+from servers import ORIGIN, Server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from peers import At
+    from servers import At
 
 __all__ = ["static"]
 

@@ -23,18 +23,18 @@ from generator import Asking
 from geo_servers import dnslb, gdnsd, knot, pdns
 from machine import unfit
 from measure import BenchError, Sample, costs, free_port, running, ticks
-from peers import ADDRESS_SIZE
-from peers.echo import echo
-from peers.pdns import pickwhashed
 from processes import peak
 from report import Aim, Row, spread, table
+from servers import ADDRESS_SIZE
+from servers.echo import echo
+from servers.pdns import pickwhashed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from clients import Answer
     from geo_servers import Databases
-    from peers import Server
+    from servers import Server
 
 BUILD: Final = str(Path(__file__).parent / "geo_build.py")
 

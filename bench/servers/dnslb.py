@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from peers import ORIGIN, TTL, WEIGHTS, Server, v6
+from servers import ORIGIN, TTL, WEIGHTS, Server, v6
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from peers import At
+    from servers import At
 
 __all__ = ["all_of", "configured", "static", "typed", "weighted"]
 

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from peers import REPOSITORY, Server
+from servers import REPOSITORY, Server
 
 if TYPE_CHECKING:
-    from peers import At
+    from servers import At
 
 __all__ = ["ASKING", "COST", "echo"]
 

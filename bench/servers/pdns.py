@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from peers import NAME, ORIGIN, TTL, WEIGHTS, Server, write_zone
+from servers import NAME, ORIGIN, TTL, WEIGHTS, Server, write_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from peers import At
+    from servers import At
 
 __all__ = ["countries", "geoip", "pickwhashed", "pickwrandom", "static"]
 
