@@ -361,10 +361,12 @@ def _compared(replaced: list[Config], new: Config) -> tuple[Change, ...]:
     """
     old = replaced.pop()
     found = changes(old, new)
-    parts: list[object] = []
-    for zone in old.zones.values():
-        parts += (*zone.services.values(), *zone.pools.values())
-    del old, zone
+    parts: list[object] = [
+        part
+        for zone in old.zones.values()
+        for part in (*zone.services.values(), *zone.pools.values())
+    ]
+    del old
     while parts:
         parts.pop()
     return found

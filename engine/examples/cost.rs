@@ -18,9 +18,12 @@ use dnslb_engine::rrl::{Budgets, Class, LimitSpec, Limits};
 use dnslb_engine::settings::Settings;
 use dnslb_engine::snapshot::Snapshot;
 use dnslb_engine::stats::{Counters, Transport};
-use dnslb_engine::wire::name;
 use dnslb_engine::worker::{Shared, Worker};
-use dnslb_engine::zones::{RrsetSpec, ZoneSpec, Zones};
+use dnslb_engine::zones::{ZoneSpec, Zones};
+
+mod zone;
+
+use zone::wire;
 
 /// Different queries of one sort: more than the caches hold.
 const QUERIES: usize = 1 << 16;
@@ -151,27 +154,8 @@ fn worker(zones: &Arc<Zones>, limit: &str) -> Worker {
 }
 
 fn zones() -> Zones {
-    let origin = wire("");
-    let soa = [&origin[..], &origin, &[0; 16], &[0, 0, 0, 60]].concat();
-    let set = |owner: &str, rtype, rdata: &[u8]| RrsetSpec {
-        owner: wire(owner),
-        rtype,
-        ttl: 300,
-        rdatas: vec![rdata.to_vec()],
-    };
-    let address = [192, 0, 2, 1];
-    let mut rrsets = vec![
-        set("", 6, &soa),
-        set("", 2, &wire("ns")),
-        set("*.wild", 1, &address),
-    ];
-    rrsets.extend((0..NAMES).map(|at| set(&format!("n{at}"), 1, &address)));
-    let zone = ZoneSpec::new(&origin, &rrsets, &[]).expect("a zone");
+    let zone = ZoneSpec::new(&wire(""), &zone::rrsets(NAMES), &[]).expect("a zone");
     Zones::compile(&[zone], &HashMap::default()).expect("a zone")
-}
-
-fn wire(name: &str) -> Vec<u8> {
-    name::from_text(format!("{name}.example.com.").trim_start_matches('.')).expect("a name")
 }
 
 fn sort(name: impl Fn(usize) -> String) -> Vec<Vec<u8>> {

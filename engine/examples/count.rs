@@ -15,9 +15,13 @@ use dnslb_engine::plan::{BackendSpec, NodeSpec, PlanSpec, Plans, ServicePlan, Sl
 use dnslb_engine::settings::Settings;
 use dnslb_engine::snapshot::Snapshot;
 use dnslb_engine::stats::{Counters, Transport};
-use dnslb_engine::wire::{Rcode, name};
+use dnslb_engine::wire::Rcode;
 use dnslb_engine::worker::{Shared, Worker};
-use dnslb_engine::zones::{RrsetSpec, ZoneSpec, Zones};
+use dnslb_engine::zones::{ZoneSpec, Zones};
+
+mod zone;
+
+use zone::wire;
 
 /// How often each sort's queries are answered.
 const ROUNDS: usize = 20;
@@ -206,27 +210,9 @@ fn zones(
     services: &[(Vec<u8>, (String, String))],
     places: &HashMap<(String, String), u32>,
 ) -> Zones {
-    let origin = wire("");
-    let soa = [&origin[..], &origin, &[0; 16], &[0, 0, 0, 60]].concat();
-    let set = |owner: &str, rtype, rdata: &[u8]| RrsetSpec {
-        owner: wire(owner),
-        rtype,
-        ttl: 300,
-        rdatas: vec![rdata.to_vec()],
-    };
-    let address = [192, 0, 2, 1];
-    let mut rrsets = vec![
-        set("", 6, &soa),
-        set("", 2, &wire("ns")),
-        set("*.wild", A, &address),
-        set("lab", 2, &wire("ns.lab")),
-        set("ns.lab", A, &address),
-    ];
-    rrsets.extend((0..NAMES).map(|at| set(&format!("n{at}"), A, &address)));
-    let zone = ZoneSpec::new(&origin, &rrsets, services).expect("a zone");
+    let mut rrsets = zone::rrsets(NAMES);
+    rrsets.push(zone::set("lab", 2, &wire("ns.lab")));
+    rrsets.push(zone::set("ns.lab", A, &zone::ADDRESS));
+    let zone = ZoneSpec::new(&wire(""), &rrsets, services).expect("a zone");
     Zones::compile(&[zone], places).expect("a zone")
-}
-
-fn wire(name: &str) -> Vec<u8> {
-    name::from_text(format!("{name}.example.com.").trim_start_matches('.')).expect("a name")
 }

@@ -1,12 +1,13 @@
 """The command of the bench: its list, its configurations, what it writes. No figure is looked at."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tools import tool
 
 BENCH = Path(__file__).parents[2] / "bench"
 
@@ -42,11 +43,8 @@ def without_peers(tmp_path):
     """A PATH with what measuring needs, and no server."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for program in ("dnsperf", "taskset"):
-        found = shutil.which(program)
-        if found is None:
-            pytest.skip(f"{program} is not here")
-        (folder / program).symlink_to(found)
+    for program, package in (("dnsperf", "dnsperf"), ("taskset", "util-linux")):
+        (folder / program).symlink_to(tool(program, package))
     if not {0, 1} <= os.sched_getaffinity(0):
         pytest.skip("measuring needs two CPUs")
     return str(folder)
@@ -77,9 +75,8 @@ def test_without_peers(tmp_path, without_peers):
     assert (tmp_path / "results" / "weighted.md").read_text() in written
 
 
-@pytest.mark.skipif(shutil.which("gdnsd") is None, reason="gdnsd is not here")
 def test_beside_gdnsd(tmp_path, without_peers):
-    path = f"{without_peers}:{Path(shutil.which('gdnsd')).parent}"
+    path = f"{without_peers}:{Path(tool('gdnsd', 'gdnsd')).parent}"
     only = ("--only", "dnslb", "gdnsd")
     done = run("case", "--rounds", "1", "--seconds", "0.3", *only, folder=tmp_path, path=path)
     assert done.returncode == 0, done.stderr

@@ -1,10 +1,12 @@
 """Each server's configuration is one that it starts with, and it then answers as all others do."""
 
-import shutil
+import os
 import sys
 from pathlib import Path
 
 import pytest
+
+from tools import tool
 
 sys.path.append(str(Path(__file__).parents[2] / "bench"))
 
@@ -22,17 +24,17 @@ CHOOSING = {
 }
 
 
-def skip_without(server):
-    if shutil.which("taskset") is None:
-        pytest.skip("taskset is not here")
+def need(server):
+    """Skip the test where the server is not here; in CI fail."""
+    tool("taskset", "util-linux")
     if missing := server.missing():
-        pytest.skip(missing)
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_static(module, tmp_path):
     server = module.static(zone_of(tmp_path / "zone", 100))
-    skip_without(server)
+    need(server)
     port = free_port()
     with running(server, tmp_path, port):
         hits = ask(tmp_path / "hits", hosts(100))
@@ -47,7 +49,7 @@ def test_static(module, tmp_path):
 @pytest.mark.parametrize("make", CHOOSING.values(), ids=CHOOSING)
 def test_weighted(make, tmp_path):
     server = make()
-    skip_without(server)
+    need(server)
     port = free_port()
     with running(server, tmp_path, port):
         assert not probe(ask(tmp_path / "queries", [f"{NAME} A"]), "127.0.0.1", port)
