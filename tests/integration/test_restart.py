@@ -11,6 +11,7 @@ from harness import until
 from test_health_flips import answers, zone
 
 SLOW = "{type: http, path: /healthz, interval: 5s, timeout: 4s, rise: 1, fall: 1}"
+SLOWLY = "{type: http, path: /healthz, interval: 250ms, timeout: 240ms, rise: 40, fall: 2}"
 API = 'listen: ["127.0.0.1:0"]\napi: {listen: "127.0.0.1:0"}\nstate: kept\n'
 
 
@@ -54,7 +55,7 @@ def test_verdicts_and_states_survive(serve, write, webs):
 
 def test_the_same_answers_at_once_and_then_what_checks_say(serve, write, webs):
     up, down = webs(2)
-    config = write(API, example_com=zone([up, down]))
+    config = write(API, example_com=zone([up, down], check=SLOWLY))
     daemon = serve(config).ready()
     down.stop()
     daemon.wait_for("backend p/b1 down")
@@ -62,7 +63,9 @@ def test_the_same_answers_at_once_and_then_what_checks_say(serve, write, webs):
     assert daemon.end() == 0
     down.start()
     daemon = serve(config).ready()
+    # ten seconds of good checks are needed to come up, and one bad check would have been enough to go
     assert get(daemon, "backends/p/b1")["transitions"] == []
+    assert answers(daemon) == {up.host}
     daemon.wait_for("backend p/b1 up")
     until(lambda: answers(daemon) == {up.host, down.host})
 
