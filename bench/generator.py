@@ -45,6 +45,7 @@ class Asking:
     outstanding: int = 100
     rate: int | None = None
     sleep: bool = False  # between queries, so that others can use the CPU
+    cpu: int = CLIENT_CPU
 
     def shown(self, networks: str = "") -> str:
         """The command line for readers, whom port and file tell nothing."""
@@ -54,7 +55,7 @@ class Asking:
         """Put it on the server at `port`; without `networks` no query carries ECS."""
         # what shares the CPU with a client that sleeps must not make answers look late
         first = ["chrt", "--fifo", "1"] if self.sleep and os.geteuid() == 0 else []
-        command = [*first, "taskset", "-c", str(CLIENT_CPU), str(ASKING)]
+        command = [*first, "taskset", "-c", str(self.cpu), str(ASKING)]
         command += [*self._words(f"127.0.0.1:{port}"), *([str(networks)] if networks else [])]
         done = subprocess.run(
             command,

@@ -78,4 +78,4 @@ def _sections(text: str) -> dict[str, str]:
     """The sections of a page, by their titles."""
     parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
     pairs = zip(parts[1::2], parts[2::2], strict=True)
-    return {title: f"## {title}\n{body}" for title, body in pairs}
+    return {title: f"## {title}{body}" for title, body in pairs}

@@ -36,6 +36,16 @@ def test_a_part_renews_only_its_section(tmp_path):
     assert "old words" not in written
 
 
+def test_writing_again_changes_nothing(tmp_path):
+    path = tmp_path / "RESULTS.md"
+    path.write_text("# Results\n\n## Of a\n\nold a\n\n## Other\n\nelse\n")
+    write(tmp_path, [part("a")], [])
+    once = path.read_text()
+    write(tmp_path, [part("a")], [])
+    assert path.read_text() == once
+    assert "\n\n\n" not in once
+
+
 def test_a_section_that_was_lost_comes_from_its_own_file(tmp_path):
     keep(tmp_path, part("a"), "## Of a\n\nkept\n")
     write(tmp_path, [part("a")], [])
