@@ -14,11 +14,13 @@
 //! geo/      databases of locations: MaxMind's format
 //! networks/ address → label: what answers by location are looked up in
 //! lookup    owner name → zone content      select   plan → leaf
+//! ahead     a batch's way through memory, before its answers are made
 //! zones     records → tables, and rules     plan     what plans compile to
 //! master    reads master files
 //! wire/     the format of messages
 //! ```
 
+mod ahead;
 mod chain;
 pub mod cookie;
 pub mod dnstap;

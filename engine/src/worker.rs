@@ -161,6 +161,12 @@ impl Worker {
         }
     }
 
+    /// Have the CPU fetch what the answers to a batch of queries will look at.
+    #[inline]
+    pub fn look_ahead<'p>(&self, packets: impl ExactSizeIterator<Item = &'p [u8]>) {
+        self.snapshot.zones.look_ahead(packets);
+    }
+
     /// Answer one packet from the snapshot of the last `refresh`; see `respond`. Answers by UDP are
     /// limited in their rate, where the snapshot says so.
     #[inline]

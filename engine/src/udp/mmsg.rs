@@ -173,6 +173,12 @@ fn boxed<T: Clone>(value: T) -> Box<[T]> {
     vec![value; BATCH].into_boxed_slice()
 }
 
+/// What was received into `packet`.
+#[inline]
+fn octets<'p>(incoming: &mmsghdr, packet: &'p [u8; MAX_QUERY]) -> &'p [u8] {
+    &packet[..(incoming.msg_len as usize).min(MAX_QUERY)]
+}
+
 impl Batch {
     fn new(any: bool, local: SocketAddr) -> Self {
         // SAFETY: all-zero is a valid value of these plain C structures: null pointers and numbers.
@@ -237,6 +243,8 @@ impl Batch {
     /// Answer the first `count` packets received.
     fn answer(&mut self, count: usize, worker: &mut Worker) {
         self.ready.clear();
+        let received = self.incoming.iter().zip(&self.packets).take(count);
+        worker.look_ahead(received.map(|(incoming, packet)| octets(incoming, packet)));
         let mut start = 0;
         for (to, incoming) in self.incoming.iter().enumerate().take(count) {
             if incoming.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
@@ -248,7 +256,7 @@ impl Batch {
                 worker.counters().dropped(Drop::Source);
                 continue;
             }
-            let packet = &self.packets[to][..(incoming.msg_len as usize).min(MAX_QUERY)];
+            let packet = octets(incoming, &self.packets[to]);
             let out = &mut self.answers[start..start + ROOM];
             let answer = worker.respond(client, packet, out);
             if worker.is_due() {

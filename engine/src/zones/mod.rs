@@ -8,6 +8,7 @@
 mod draft;
 mod findings;
 mod finish;
+mod index;
 mod rules;
 mod spec;
 mod table;
@@ -18,11 +19,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 use thiserror::Error;
 
 use crate::plan::ServiceKey;
 use crate::wire::name::{self, Labels};
+use index::Index;
 
 pub use draft::Draft;
 pub use findings::{Finding, Findings, Kind};
@@ -66,12 +67,17 @@ pub(crate) const NONE: u32 = u32::MAX;
 #[derive(Default)]
 pub struct Zones {
     hasher: FixedState,
-    apexes: HashTable<u32>,
+    apexes: Index,
     served: Vec<Zone>,
     /// The labels of the shortest and the longest apex.
     shortest: usize,
     longest: usize,
+    /// Whether the tables are so large that it pays to look ahead.
+    pub(crate) is_large: bool,
 }
+
+/// Octets of tables that a CPU's caches hold by themselves.
+const CACHED: usize = 4 << 20;
 
 /// A zone that is served.
 pub struct Zone {
@@ -138,17 +144,11 @@ impl Zones {
                 table: Arc::clone(table),
             });
             base = base.wrapping_add(table.octets.len() as u32);
-            let Self {
-                hasher,
-                apexes,
-                served,
-                ..
-            } = &mut zones;
-            apexes.insert_unique(hasher.hash_one(apex), id, |&other| {
-                hasher.hash_one(served[other as usize].origin())
-            });
+            zones.apexes.add(zones.hasher.hash_one(apex), id);
         }
         zones.nest();
+        let sizes = zones.served.iter().map(|zone| zone.size());
+        zones.is_large = sizes.sum::<usize>() > CACHED;
         Ok(zones)
     }
 
@@ -173,11 +173,11 @@ impl Zones {
     /// The zone with this apex.
     #[inline]
     fn at(&self, apex: &[u8]) -> Option<&Zone> {
-        let found = self.apexes.find(self.hasher.hash_one(apex), |&index| {
-            let zone = self.served.get(index as usize);
+        let found = self.apexes.find(self.hasher.hash_one(apex), |id| {
+            let zone = self.served.get(id as usize);
             zone.is_some_and(|zone| zone.origin() == apex)
         });
-        self.served.get(*found? as usize)
+        self.served.get(found? as usize)
     }
 
     /// The zone that a name belongs to: the one with the closest apex at or above it.

@@ -8,16 +8,19 @@ use std::hash::BuildHasher;
 use std::slice;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 
 use super::NONE;
+use super::index::Index;
 use crate::wire::name::Labels;
+
+/// Octets of a cache line.
+const LINE: usize = 64;
 
 /// A zone, compiled: immutable from now on, and shared by the snapshots that serve it.
 #[derive(Clone, Default)]
 pub struct Table {
     pub(super) hasher: FixedState,
-    pub(super) index: HashTable<u32>,
+    pub(super) index: Index,
     /// Names and records as they came, so that most names have theirs right behind them.
     pub(super) octets: Vec<u8>,
     /// The apex first, and each name after the one above it.
@@ -101,6 +104,41 @@ impl Table {
         self.node_at(self.find_index(name)?)
     }
 
+    /// The hash of a name, for what looks ahead.
+    #[inline]
+    pub(crate) fn hash(&self, name: &[u8]) -> u64 {
+        self.hasher.hash_one(name)
+    }
+
+    /// Read where the search for a name begins; see `ahead.rs`. What is read means nothing.
+    #[inline]
+    pub(crate) fn touch_slot(&self, hash: u64) -> u32 {
+        self.index.touch(hash)
+    }
+
+    /// The node that a name with this hash most likely has.
+    #[inline]
+    pub(crate) fn likely(&self, hash: u64) -> Option<u32> {
+        self.index.likely(hash)
+    }
+
+    /// Read from a node. What is read means nothing.
+    #[inline]
+    pub(crate) fn touch_node(&self, index: u32) -> u32 {
+        self.node_at(index).map_or(0, |node| node.name)
+    }
+
+    /// Read a node's name and, where they stand right behind it, its records. What is read means nothing.
+    #[inline]
+    pub(crate) fn touch_octets(&self, index: u32) -> u32 {
+        let Some(node) = self.node_at(index) else {
+            return 0;
+        };
+        let start = node.name as usize;
+        let read = |at: usize| self.octets.get(at).map_or(0, |&octet| u32::from(octet));
+        read(start) ^ read(start.wrapping_add(LINE))
+    }
+
     #[inline]
     pub(super) fn find_index(&self, name: &[u8]) -> Option<u32> {
         self.find_hashed(self.hasher.hash_one(name), name)
@@ -108,27 +146,17 @@ impl Table {
 
     #[inline]
     pub(super) fn find_hashed(&self, hash: u64, name: &[u8]) -> Option<u32> {
-        let found = self.index.find(hash, |&index| {
-            self.nodes
-                .get(index as usize)
+        self.index.find(hash, |index| {
+            self.node_at(index)
                 .is_some_and(|node| self.name(node) == name)
-        });
-        found.copied()
+        })
     }
 
     /// Add a node at which nothing stands, behind all others.
     pub(super) fn add_node(&mut self, hash: u64, name: &[u8]) -> u32 {
-        let Self {
-            hasher,
-            index: table,
-            nodes,
-            octets,
-            deepest,
-            ..
-        } = self;
-        let index = nodes.len() as u32;
-        nodes.push(Node {
-            name: octets.len() as u32,
+        let index = self.nodes.len() as u32;
+        self.nodes.push(Node {
+            name: self.octets.len() as u32,
             length: name.len() as u8,
             set: Set::default(),
             set_count: 0,
@@ -136,13 +164,15 @@ impl Table {
             wildcard: NONE,
             service: NONE,
         });
-        octets.extend_from_slice(name);
-        *deepest = Labels::new(name).starts().len().max(*deepest);
-        table.insert_unique(hash, index, |&other| {
-            let Node { name, length, .. } = nodes[other as usize];
-            hasher.hash_one(&octets[name as usize..][..usize::from(length)])
-        });
+        self.octets.extend_from_slice(name);
+        self.deepest = Labels::new(name).starts().len().max(self.deepest);
+        self.index.add(hash, index);
         index
+    }
+
+    /// How many octets are looked through for answers.
+    pub(super) fn size(&self) -> usize {
+        self.octets.len() + size_of_val(&*self.nodes) + self.index.size()
     }
 
     /// Make room for so many more names, one set for each, and so many more octets of names and records.
@@ -150,17 +180,7 @@ impl Table {
         self.nodes.reserve(names);
         self.sets.reserve(names);
         self.octets.reserve(octets);
-        let Self {
-            hasher,
-            index,
-            nodes,
-            octets,
-            ..
-        } = self;
-        index.reserve(names, |&other| {
-            let Node { name, length, .. } = nodes[other as usize];
-            hasher.hash_one(&octets[name as usize..][..usize::from(length)])
-        });
+        self.index.reserve(names);
     }
 
     /// Whether the table takes account of another zone at `apex`, which lies in this one.
