@@ -241,6 +241,12 @@ class Engine:
     def stats(self) -> Stats:
         """Read the counters. Queries put to `answer` count as well."""
 
+    def asked(self) -> tuple[int, dict[tuple[str, str], int]]:
+        """The `generation` and `queries` of `stats`, at a small part of its cost.
+
+        While both stay, `answers` stay, too, and have the same keys.
+        """
+
     def limited(self, within: float) -> dict[tuple[str, str], int]:
         """The networks that had an answer beyond their rate within so many seconds.
 

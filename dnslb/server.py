@@ -100,7 +100,7 @@ class Server:
         self._reloading = asyncio.Lock()
         self._reloads = 0
         self._keeper = Keeper(config.state, self.monitor.saved)
-        self.traffic = Traffic(self.stats)
+        self.traffic = Traffic(self.stats, self._engine.asked)
         self.hooks = Hooks(self.events)
         self.query_log = QueryLog(self._engine)
         self.top = Top(self._engine, lambda: self.config.atlas)

@@ -21,7 +21,7 @@ from dnslb.zone.names import to_text
 from dnslb.zone.types import type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from dnslb._engine import Engine
     from dnslb.config.model import Address
@@ -112,15 +112,24 @@ class Top:
             await asyncio.sleep(INTERVAL)
             if self._probability:
                 try:
-                    await asyncio.to_thread(self.drain)
+                    # mostly there are none, and then no thread is worth its waking
+                    samples = self._engine.samples(MOST)
+                    if samples:
+                        await asyncio.to_thread(self._weigh, samples)
+                    else:
+                        self._weigh(samples)
                 except Exception:  # nobody's answers depend on it
                     log.exception("a fault in counting who asks most; it is off")
                     self.set(on=False)
 
     def drain(self) -> int:
         """Count what was sampled since the last time. Returns how many queries that were."""
-        samples = self._engine.samples(MOST)
-        self.count(samples)
+        return self._weigh(self._engine.samples(MOST))
+
+    def _weigh(self, samples: Collection[Sample]) -> int:
+        """Count `samples`, and decide how likely the next ones are. Returns how many they are."""
+        if samples:
+            self.count(samples)
         queries = sum(weight for *_, weight in samples)
         wished = min(1.0, RATE * INTERVAL / queries) if queries else 1.0
         # by steps, since what one drain has met may be a moment's

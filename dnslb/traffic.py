@@ -1,7 +1,7 @@
 """Traffic: what the engine's counters say of the last minute, and when each backend was answered.
 
-    once a second ─▶ engine.stats() ─▶ a ring of what the counters were ─▶ rates, shares
-                                   └─▶ a counter that moved: handed out just now
+    once a second ─▶ has anybody asked? ─▶ engine.stats() ─▶ a ring of what they were ─▶ rates
+                                                         └─▶ one that moved: handed out just now
 
 The engine counts and knows no time; times here are those of the samples. A backend was thus handed
 out at its `last_answer` or up to one sample before it, never after.
@@ -14,7 +14,7 @@ import logging
 import time
 from array import array
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from dnslb.config.model import BackendId
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from dnslb._engine import Stats
     from dnslb.config.model import ServiceId
+
+    Asked = tuple[int, Mapping[tuple[str, str], int]]
 
 __all__ = ["Traffic"]
 
@@ -45,20 +47,26 @@ log = logging.getLogger("dnslb.traffic")
 @dataclass(frozen=True, slots=True)
 class _Sample:
     at: float  # seconds of the monotonic clock
+    asked: Asked  # before the others were read
     queries: Mapping[tuple[str, str], int]
     answers: array[int] = field(repr=False)  # by the place of the counter
 
 
 class Traffic:
-    """Samples `stats`, which reads the engine's counters; `clock` is monotonic, `wall` the time."""
+    """Samples the engine's counters by its `stats`, when its `asked` says that some have moved.
+
+    `clock` is monotonic, `wall` the time.
+    """
 
     def __init__(
         self,
         stats: Callable[[], Stats],
+        asked: Callable[[], Asked],
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._stats = stats
+        self._asked = asked
         self._clock = clock
         self._wall = wall
         self._places: dict[tuple[str, str, str, str], int] = {}
@@ -82,19 +90,13 @@ class Traffic:
 
     def sample(self) -> None:
         """Read the counters now."""
-        stats = self._stats()
-        at, wall = self._clock(), self._wall()
-        before = self._samples[-1].answers if self._samples else None
-        queries = dict(stats["queries"])
-        known = [one.queries for one in (*self._samples,)[-2:]]
-        if (
-            before is not None
-            and known == [queries, queries]
-            and len(stats["answers"]) == len(before)
-        ):
+        asked, at, wall = self._asked(), self._clock(), self._wall()
+        if [one.asked for one in (*self._samples,)[-2:]] == [asked, asked]:
             # nobody has asked since the one before the last, so nothing more was answered
-            self._samples.append(_Sample(at, queries, before))
+            self._samples.append(replace(self._samples[-1], at=at))
             return
+        stats = self._stats()
+        before = self._samples[-1].answers if self._samples else None
         answers = array("Q", bytes(8 * len(self._places)) if before is None else before)
         for key, count in stats["answers"].items():
             place = self._places.get(key)
@@ -107,7 +109,7 @@ class Traffic:
                 zone, _, pool, name = key
                 self._last[BackendId(zone, pool, name)] = wall
             answers[place] = count
-        self._samples.append(_Sample(at, queries, answers))
+        self._samples.append(_Sample(at, asked, dict(stats["queries"]), answers))
 
     def rate(self, backend: BackendId) -> float:
         """Answers a second with `backend`, over the last ten seconds."""

@@ -19,9 +19,14 @@ class Counters:
         self.now = 0.0
         self.queries = {}
         self.answers = {}
-        self.traffic = Traffic(self.read, lambda: self.now, lambda: 1000.0 + self.now)
+        self.reads = 0
+        self.traffic = Traffic(self.read, self.asked, lambda: self.now, lambda: 1000.0 + self.now)
+
+    def asked(self):
+        return 1, dict(self.queries)
 
     def read(self):
+        self.reads += 1
         return {"queries": dict(self.queries), "answers": dict(self.answers)}
 
     def count(self, backend, answers, service="www"):
@@ -100,3 +105,14 @@ def test_counters_that_went_back_make_no_negative_rates(counters):
     counters.count(A, 1)
     counters.tick()
     assert counters.traffic.rate(A) == 0
+
+
+def test_counters_are_not_read_while_nobody_asks(counters):
+    counters.count(A, 5)
+    for _ in range(20):
+        counters.tick()
+    assert counters.reads == 2
+    counters.count(A, 5)
+    counters.tick()
+    assert counters.reads == 3
+    assert counters.traffic.rate(A) == 0.5

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from dnslb.health.checks.base import Kept, Outcome, Result
+from dnslb.health.limit import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -75,14 +76,14 @@ class Probe:
     async def _attempt(self) -> Result:
         """One attempt, which ends in a result whatever happens."""
         check, address = self.key.check, self.key.address
-        limit = check.timeout * (1 + check.reuse) + GRACE
+        seconds = check.timeout * (1 + check.reuse) + GRACE
         # not wait_for, which makes one more task for each attempt in older versions of Python
-        timer = asyncio.get_running_loop().call_later(limit, self._give_up)
+        limit = Limit(seconds, self._give_up)
         try:
             return await check.probe(address, self._kept)
         except asyncio.CancelledError:
             if self._over and not self._ended:
-                return Result(Outcome.ERROR, f"the probe did not end within {limit:g}s")
+                return Result(Outcome.ERROR, f"the probe did not end within {seconds:g}s")
             if sys.version_info >= (3, 11) and not self.task.cancelling():
                 return Result(Outcome.ERROR, "the probe was cancelled from inside")
             raise
@@ -90,7 +91,7 @@ class Probe:
             log.exception("the check of %s failed", self.key)
             return Result(Outcome.ERROR, f"{type(error).__name__}: {error}")
         finally:
-            timer.cancel()
+            limit.end()
             if self._over:
                 self._over = False
                 if sys.version_info >= (3, 11):

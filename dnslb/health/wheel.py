@@ -6,7 +6,7 @@
 
 A thousand probes a second that each have a timer of their own wake the process a thousand times,
 and each wake finds the caches of its CPU cold: what a probe costs doubles. So sleepers go on up to
-a tick late, and who sleeps long up to a hundredth of its time early, if it finds others there. Only
+a tick late, and who sleeps long up to a fiftieth of its time early, if it finds others there. Only
 a few go together, since those that begin at once wait for each other, and the latency of a backend
 is a figure that plans are made with.
 """
@@ -21,7 +21,7 @@ __all__ = ["Wheel"]
 TICK: Final = 0.01
 """Seconds between two times at which sleepers go on: how much too long one may sleep."""
 
-EARLY: Final = 0.01
+EARLY: Final = 0.02
 """The part of its time that a sleeper may go on too early."""
 
 TOGETHER: Final = 8
@@ -36,7 +36,7 @@ class Wheel:
         self._sleepers: dict[int, list[asyncio.Future[None]]] = {}
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep for `seconds`, up to a tick longer, or up to a hundredth less."""
+        """Sleep for `seconds`, up to a tick longer, or up to a fiftieth less."""
         loop = asyncio.get_running_loop()
         at = self._tick_for(loop.time(), seconds)
         sleeper: asyncio.Future[None] = loop.create_future()

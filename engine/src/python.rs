@@ -29,7 +29,7 @@ use crate::plan::{
     BackendSpec, Given, LoadBound, NodeSpec, PlanSpec, ServiceKey, ServiceSpec, Share, owners,
 };
 use crate::rrl::{self, LimitSpec, MAX_BURST, MAX_RATE};
-use crate::server::{BindError, Server};
+use crate::server::{BindError, Queries, Server};
 use crate::settings::{MAX_IDENTITY, MAX_UDP_PAYLOAD, Settings};
 use crate::stats::Transport;
 use crate::tcp::Limits;
@@ -163,6 +163,10 @@ impl Engine {
             .map_err(|_| PyValueError::new_err(format!("{client:?} is no IP address")))?;
         let answer = py.detach(|| self.0.answer(transport, client, packet));
         Ok(answer.map(|bytes| PyBytes::new(py, &bytes)))
+    }
+
+    fn asked(&self, py: Python<'_>) -> (u64, Queries) {
+        py.detach(|| self.0.asked())
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

@@ -65,7 +65,7 @@ async def fail(protocol, failure, certificates):
             return (
                 monitor.standing(one.id),
                 monitor.results(),
-                show_backend(monitor, Traffic(dict), one),
+                show_backend(monitor, Traffic(dict, tuple), one),
                 json.dumps(show_explanation(explained)),
             )
         finally:

@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from dnslb.health.checks.base import Outcome, Result
+from dnslb.health.limit import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -138,17 +139,23 @@ if sys.version_info >= (3, 11):
     async def _limited(
         seconds: float, progress: Progress, work: Coroutine[Any, Any, Result]
     ) -> Result:
-        limit = asyncio.timeout(seconds)
+        # not asyncio.timeout, which sets a timer of its own for each
+        task = asyncio.current_task()
+        assert task is not None
+        before = task.cancelling()
+        limit = Limit(seconds, task.cancel)
         try:
-            async with limit:
-                return await work
+            return await work
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            return INSIDE
+            if task.cancelling() - limit.over > before:
+                raise  # by somebody else, too
+            return _late(progress, seconds) if limit.over else INSIDE
         except Exception as error:  # noqa: BLE001 # whatever it is has a name
-            return _late(progress, seconds) if limit.expired() else diagnose(error, progress)
+            return _late(progress, seconds) if limit.over else diagnose(error, progress)
+        finally:
+            limit.end()
+            if limit.over:
+                task.uncancel()
 
 else:
 

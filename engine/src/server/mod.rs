@@ -48,13 +48,16 @@ pub enum LifeError {
     Thread(String),
 }
 
+/// Answers sent, by transport and rcode.
+pub type Queries = HashMap<(&'static str, &'static str), u64>;
+
 /// Counters since the engine was made, or since the first of those that it took over from was.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     /// The generation of the snapshot in force.
     pub generation: u64,
     /// Answers sent, by transport and rcode.
-    pub queries: HashMap<(&'static str, &'static str), u64>,
+    pub queries: Queries,
     /// Packets without an answer, by reason.
     pub drops: HashMap<&'static str, u64>,
     /// Answers beyond the rate, by what became of them.
@@ -241,6 +244,13 @@ impl Server {
             stats.tcp += gate.census();
         }
         stats
+    }
+
+    /// The generation in force and the answers sent: what nearly all else of `stats` moves with.
+    pub fn asked(&self) -> (u64, Queries) {
+        let mut publisher = lock(&self.publisher);
+        publisher.reap(&self.shared);
+        (self.shared.current.load().generation, publisher.queries())
     }
 
     /// The networks that were limited within the last `within`, each with how many answers were.

@@ -15,7 +15,7 @@ use crate::wire::Rcode;
 use crate::worker::Shared;
 use crate::zones::{ZoneError, ZoneSpec, Zones};
 
-use super::Stats;
+use super::{Queries, Stats};
 
 /// Which answers a tally counts: those of (zone, service, pool, backend).
 pub type BackendKey = (String, String, String, String);
@@ -140,16 +140,13 @@ impl Publisher {
     pub(super) fn stats(&self, shared: &Shared) -> Stats {
         let mut stats = Stats {
             generation: shared.current.load().generation,
+            queries: self.queries(),
             ..self.before.clone()
         };
         for counters in &self.counters {
             let transport = counters.transport().name();
             let latency = stats.latency.entry(transport).or_default();
             latency.merge(&counters.latency().read());
-            for (place, rcode) in Rcode::ALL.iter().enumerate() {
-                *stats.queries.entry((transport, rcode.name())).or_default() +=
-                    counters.rcode(place);
-            }
             for (place, reason) in Drop::ALL.iter().enumerate() {
                 *stats.drops.entry(reason.name()).or_default() += counters.drops(place);
             }
@@ -166,6 +163,18 @@ impl Publisher {
             }
         }
         stats
+    }
+
+    /// The answers made, by transport and rcode, summed over all workers.
+    pub(super) fn queries(&self) -> Queries {
+        let mut queries = self.before.queries.clone();
+        for counters in &self.counters {
+            let transport = counters.transport().name();
+            for (place, rcode) in Rcode::ALL.iter().enumerate() {
+                *queries.entry((transport, rcode.name())).or_default() += counters.rcode(place);
+            }
+        }
+        queries
     }
 
     /// Go on from these.
