@@ -185,6 +185,7 @@ class Server:
                 )
             # the old configuration is in force until the new one is published, so both are watched
             backends, both, ttls = await asyncio.to_thread(_to_watch, config, self.config)
+            await asyncio.to_thread(self.monitor.recognise, backends)
             self._watch(config, both, ttls)
             await self._first_round(both)
             try:
@@ -198,8 +199,9 @@ class Server:
                 fault = str(error) or type(error).__name__
                 return self._reloaded(Reloaded(ok=False, problems=(fault,)))
             replaced, self.config = [self.config], config
+            if len(both) > len(backends):
+                self._watch(config, backends, ttls)
             del both
-            self._watch(config, backends, ttls)
             self.hooks.configure(config.hooks)
             if self._site is not None:
                 self._site.renew(config.api)

@@ -183,7 +183,7 @@ async def test_a_reload_of_the_same_leaves_a_backend_as_it_stands(stage):
     await stage.configure(*again)
     assert stage.standing("b") is before[1]
     assert stage.standing("a") == before[0]
-    watched = {item.backend.id.name: item.backend for item in stage.monitor._watched.values()}
+    watched = {item.backend.id.name: item.backend for item in stage.monitor._roster.watched.values()}
     assert watched == {"a": again[0], "b": again[1]}
     assert watched["b"] is again[1]  # so nothing of the old configuration stays
     await stage.results(REFUSED, REFUSED, REFUSED, at="192.0.2.2")

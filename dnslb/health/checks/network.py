@@ -17,7 +17,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.limit import Limit
@@ -140,8 +140,7 @@ if sys.version_info >= (3, 11):
         seconds: float, progress: Progress, work: Coroutine[Any, Any, Result]
     ) -> Result:
         # not asyncio.timeout, which sets a timer of its own for each
-        task = asyncio.current_task()
-        assert task is not None
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
         before = task.cancelling()
         limit = Limit(seconds, task.cancel)
         try:
