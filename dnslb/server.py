@@ -137,7 +137,7 @@ class Server:
         if saved:
             self.monitor.restore(saved)
         backends = list(self.config.backends())
-        self._watch(self.config, backends, _ttls(self.config))
+        await self._watch(self.config, backends, _ttls(self.config))
         await self._prepare_api()
         if after is None:
             # not before: whoever asks it, asks about backends that are watched
@@ -186,12 +186,12 @@ class Server:
             # the old configuration is in force until the new one is published, so both are watched
             backends, both, ttls = await asyncio.to_thread(_to_watch, config, self.config)
             await asyncio.to_thread(self.monitor.recognise, backends)
-            self._watch(config, both, ttls)
+            await self._watch(config, both, ttls)
             await self._first_round(both)
             try:
                 await self.publisher.replace(config)
             except Exception as error:
-                self._watch(self.config, self.config.backends(), _ttls(self.config))
+                await self._watch(self.config, self.config.backends(), _ttls(self.config))
                 if not isinstance(error, PlanError):
                     log.exception("reload: a fault, so nothing changes")
                 else:
@@ -200,7 +200,7 @@ class Server:
                 return self._reloaded(Reloaded(ok=False, problems=(fault,)))
             replaced, self.config = [self.config], config
             if len(both) > len(backends):
-                self._watch(config, backends, ttls)
+                await self._watch(config, backends, ttls)
             del both
             self.hooks.configure(config.hooks)
             if self._site is not None:
@@ -334,11 +334,11 @@ class Server:
                     self.monitor.set_state(pool, kept.state, kept.reason, kept.until)
         await asyncio.to_thread(self._keeper.load)  # the folder is this server's from now on
 
-    def _watch(
+    async def _watch(
         self, config: Config, backends: Iterable[Backend], ttls: Mapping[BackendId, float]
     ) -> None:
         """Watch `backends`, judged as `config` says."""
-        self.monitor.configure(backends, config.pools(), ttls, config.health.canary)
+        await self.monitor.reconfigure(backends, config.pools(), ttls, config.health.canary)
 
     async def _first_round(self, backends: Iterable[Backend]) -> None:
         """Wait until each of `backends` has had a result, within reason."""

@@ -39,7 +39,7 @@ from dnslb.health.workers import scheduler
 from dnslb.waiting import happens
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from dnslb.config.model import Backend, BackendId, Pool, Subject
     from dnslb.health.checks.base import Check
@@ -114,51 +114,19 @@ class Monitor:
         A probe whose check and address did not change keeps its state. A backend whose check did
         change keeps its verdict until the new check has a result.
         """
-        by_name = {(pool.zone, pool.name): pool for pool in pools}
-        now = self._clock()
-        roster = Roster(self._past, self._roster, now)
-        roster.fill(backends, by_name, ttls, self._standings)
-        watched, histories, same = roster.watched, roster.histories, roster.same
-        self._guards.configure(by_name, [name for name, item in watched.items() if item.keys])
-        standings: dict[Subject, Standing] = {
-            name: self._standings[name] if name in same else self._stands(item, histories)
-            for name, item in watched.items()
-        }
-        ids = frozenset(pool.id for pool in by_name.values())
-        standings.update(self._operators.standings(ids))
-        gone = self._roster.watched.keys() - watched.keys()
-        self._past.remember(
-            [
-                (self._roster.watched[one], self._standings[one], self._operators.of(one))
-                for one in gone
-            ],
-            now,
-        )
-        self._past.remember_pools((pool, self._operators.of(pool)) for pool in self._pools - ids)
-        self._pools = ids
-        self._roster, self._standings = roster, standings
-        self._judge.doubted &= set(histories)
-        self._operators.keep({*watched, *ids, *self._past.names})
-        self._announced = {
-            name: self._announced.get(name, standing) for name, standing in self._standings.items()
-        }
-        own = [ProbeKey(check, check.address) for check in canaries if check.address is not None]
-        self._canaries.configure(own)
-        probed = [key for key in histories if not isinstance(key.check, PushCheck)]
-        self._waited = {key for key in probed if histories[key].verdict is None}
-        self._round = asyncio.Event()
-        if not self._waited:
-            self._round.set()
-        self._timers.keep({*watched, *histories, *ids})
-        self._scheduler.schedule([*probed, *own])
-        for key in histories:
-            if isinstance(key.check, PushCheck) and key not in self._timers:
-                self._expect_heartbeat(key)
-        for name in watched.keys() - same:
-            self._set_timer(name)
-        for pool in ids:
-            self._set_pool_timer(pool)
-        self._announce(standings)
+        for _ in self._configured(backends, pools, ttls, canaries):
+            pass
+
+    async def reconfigure(
+        self,
+        backends: Iterable[Backend],
+        pools: Iterable[Pool] = (),
+        ttls: Mapping[BackendId, float] = NO_TTLS,
+        canaries: Sequence[Check] = (),
+    ) -> None:
+        """As `configure`, in slices between which the loop goes on; not twice at a time."""
+        for _ in self._configured(backends, pools, ttls, canaries):
+            await asyncio.sleep(0)
 
     def recognise(self, backends: Iterable[Backend]) -> None:
         """Find those of `backends` that are watched as they are, which spares `configure` the time.
@@ -354,6 +322,63 @@ class Monitor:
         self._timers.keep(())
         await self._canaries.close()
         await self._scheduler.close()
+
+    def _configured(
+        self,
+        backends: Iterable[Backend],
+        pools: Iterable[Pool],
+        ttls: Mapping[BackendId, float],
+        canaries: Sequence[Check],
+    ) -> Iterator[None]:
+        by_name = {(pool.zone, pool.name): pool for pool in pools}
+        now = self._clock()
+        roster = Roster(self._past, self._roster, now)
+        yield from roster.fill(backends, by_name, ttls, self._standings)
+        roster.catch_up(self._standings)
+        watched, histories, same = roster.watched, roster.histories, roster.same
+        self._guards.configure(by_name, [name for name, item in watched.items() if item.keys])
+        standings: dict[Subject, Standing] = {
+            name: self._standings[name] if name in same else self._stands(item, histories)
+            for name, item in watched.items()
+        }
+        ids = frozenset(pool.id for pool in by_name.values())
+        standings.update(self._operators.standings(ids))
+        gone = self._roster.watched.keys() - watched.keys()
+        self._past.remember(
+            [
+                (self._roster.watched[one], self._standings[one], self._operators.of(one))
+                for one in gone
+            ],
+            now,
+        )
+        self._past.remember_pools((pool, self._operators.of(pool)) for pool in self._pools - ids)
+        self._pools = ids
+        self._roster, self._standings = roster, standings
+        self._judge.doubted &= set(histories)
+        self._operators.keep({*watched, *ids, *self._past.names})
+        self._announced = {
+            name: self._announced.get(name, standing) for name, standing in self._standings.items()
+        }
+        own = [ProbeKey(check, check.address) for check in canaries if check.address is not None]
+        self._canaries.configure(own)
+        probed = [key for key in histories if not isinstance(key.check, PushCheck)]
+        self._waited = {key for key in probed if histories[key].verdict is None}
+        self._round = asyncio.Event()
+        if not self._waited:
+            self._round.set()
+        self._timers.keep({*watched, *histories, *ids})
+        yield  # all that is watched is known: what is left is when it is looked at
+        self._scheduler.schedule([*probed, *own])
+        yield
+        for key in histories:
+            if isinstance(key.check, PushCheck) and key not in self._timers:
+                self._expect_heartbeat(key)
+        for name in watched.keys() - same:
+            self._set_timer(name)
+        for pool in ids:
+            self._set_pool_timer(pool)
+        yield
+        self._announce(standings)
 
     def _stands(self, item: Watched, histories: Mapping[ProbeKey, History]) -> Standing:
         """Where a backend stands when it is configured."""

@@ -7,12 +7,12 @@ What has not changed goes on as it is, and so does all that is known of a probe.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnslb.health.watched import Before, Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from dnslb.config.model import Backend, BackendId, Pool, Subject
     from dnslb.health.guard import PoolKey
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Roster"]
 
+SLICE: Final = 250
+"""Backends that are dealt with in one step: a few milliseconds, so that probes go on."""
+
 
 class Roster:
     """Backends and probes under watch; empty until it is `filled` after an `old` one.
@@ -30,13 +33,14 @@ class Roster:
     `past` knows what was watched before that, `now` is the time by the histories' clock.
     """
 
-    __slots__ = ("_now", "_old", "_past", "histories", "same", "sharers", "watched")
+    __slots__ = ("_changed", "_now", "_old", "_past", "histories", "same", "sharers", "watched")
 
     def __init__(self, past: Past, old: Roster | None = None, now: float = 0.0) -> None:
         self.watched: dict[BackendId, Watched] = {}
         self.histories: dict[ProbeKey, History] = {}
         self.sharers: dict[ProbeKey, list[Watched]] = {}
         self.same: set[BackendId] = set()  # those of which nothing has changed
+        self._changed: list[tuple[Watched, Watched]] = []  # and what they were before
         self._past = past
         self._old = old
         self._now = now
@@ -47,9 +51,14 @@ class Roster:
         pools: Mapping[PoolKey, Pool],
         ttls: Mapping[BackendId, float],
         standings: Mapping[Subject, Standing],
-    ) -> None:
-        """Have `backends` on it; those of the old one have the `standings`."""
-        for backend in backends:
+    ) -> Iterator[None]:
+        """Have `backends` on it, a slice at each step; those of the old one have the `standings`.
+
+        What happens between two steps is the old one's; `catch_up` with it after the last.
+        """
+        for count, backend in enumerate(backends):
+            if count % SLICE == 0:
+                yield
             name = backend.id
             pool = pools.get(name[:2])
             slow_start = pool.slow_start if pool else 0.0
@@ -62,16 +71,25 @@ class Roster:
                 item.backend = backend  # equal, but of the configuration that stays
             else:
                 item = Watched(backend, Before(old.backend, standings[name]), slow_start)
-                item.keep(old)
+                self._changed.append((item, old))
             item.ttl = ttls.get(name, 0.0)
             self.watched[name] = item
-        for item in self.watched.values():
+        for count, item in enumerate(self.watched.values()):
+            if count % SLICE == 0:
+                yield
             self._share(item)
+        yield
         measured = _measured(pools.values())
         for history, items in zip(self.histories.values(), self.sharers.values(), strict=True):
             history.ttl = max([item.ttl for item in items])
             history.measured = not pools or any(item.backend.id in measured for item in items)
-        self._old = None  # only the past is remembered for good
+
+    def catch_up(self, standings: Mapping[Subject, Standing]) -> None:
+        """Go on from where the old one is by now, which is not needed any more."""
+        for item, old in self._changed:
+            item.keep(old, standings[old.backend.id])
+        self._changed = []
+        self._old = None
 
     def _share(self, item: Watched) -> None:
         """Have the probes of `item` on it, each with what is known of it."""

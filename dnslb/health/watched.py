@@ -112,8 +112,10 @@ class Watched:
             )
         )
 
-    def keep(self, old: Watched) -> None:
-        """Go on from what `old`, the same backend before, has met."""
+    def keep(self, old: Watched, standing: Standing) -> None:
+        """Go on from what `old`, the same backend before, has met, and from where it stands."""
+        if self.backend.check is not None:
+            self._before = standing
         self.pushed, self.returned, self.was_down = old.pushed, old.returned, old.was_down
         self.transitions = old.transitions
 

@@ -183,11 +183,36 @@ async def test_a_reload_of_the_same_leaves_a_backend_as_it_stands(stage):
     await stage.configure(*again)
     assert stage.standing("b") is before[1]
     assert stage.standing("a") == before[0]
-    watched = {item.backend.id.name: item.backend for item in stage.monitor._roster.watched.values()}
+    watched = {
+        item.backend.id.name: item.backend for item in stage.monitor._roster.watched.values()
+    }
     assert watched == {"a": again[0], "b": again[1]}
     assert watched["b"] is again[1]  # so nothing of the old configuration stays
     await stage.results(REFUSED, REFUSED, REFUSED, at="192.0.2.2")
     assert stage.standing("b").down == {Family.IPV4}
+
+
+@scene
+async def test_what_happens_while_a_reload_goes_on_is_not_lost(stage):
+    where = [f"192.0.2.{last}" for last in range(1, 4)]
+    await stage.configure(*(stage.backend(at, at) for at in where))
+    for at in where:
+        stage.there.stuck.add(at)
+    changed = [stage.backend(at, at, interval=99.0) for at in where[:2]]
+    old = stage.monitor._roster
+    work = asyncio.create_task(
+        stage.monitor.reconfigure([*changed, stage.backend(where[2], where[2])])
+    )
+    for _ in range(3):
+        await asyncio.sleep(0)  # the backends are dealt with
+    assert stage.monitor._roster is old
+    first, _, last = (BackendId("example.com.", "p", at) for at in where)
+    stage.monitor.push_load(first, 0.5, 60)
+    stage.monitor.set_state(last, OperatorState.DRAIN)
+    await work
+    assert stage.monitor._roster is not old
+    assert stage.standing(where[0]).load == 0.5
+    assert stage.standing(where[2]).state is OperatorState.DRAIN
 
 
 @scene
