@@ -254,6 +254,9 @@ def test_answers_count_for_the_backends_that_they_carry():
         ("example.", "www", "p", "a"): 3,
         ("example.", "www", "p", "b"): 3,
     }
+    stats = asked.engine.stats()
+    assert asked.engine.asked() == (stats["generation"], stats["queries"])
+    assert sum(stats["queries"].values()) == 6
 
 
 OWNER = b"\x01a" + ORIGIN
