@@ -224,6 +224,21 @@ class Engine:
             OSError: an address that cannot be had, as its `filename`; no socket is kept.
         """
 
+    def take(self, interfaces: Sequence[str]) -> list[tuple[int, str, bool]]:
+        """Take queries that come by these interfaces past the sockets, with AF_XDP.
+
+        Queries for the addresses that are bound, from now on or, before `start`, from then on. For
+        each interface: how many queues it has, whether its driver runs the program (`native`) or the
+        kernel behind it (`generic`), and whether frames are copied.
+
+        Raises:
+            OSError: an interface that cannot be had, as its `filename`; none is taken.
+            RuntimeError: nothing is bound, or the engine has stopped.
+        """
+
+    def release(self) -> None:
+        """Let go of all interfaces, so that the sockets get what comes by them."""
+
     def start(self) -> None:
         """Answer on the bound sockets, from threads of the engine's own.
 

@@ -77,6 +77,7 @@ def changes(old: Config, new: Config) -> tuple[Change, ...]:
 _SETTINGS: Final[Mapping[str, str]] = {
     "listen": "listen",
     "workers": "workers",
+    "xdp": "xdp",
     "state": "state",
     "log_level": "log.level",
     "log_format": "log.format",

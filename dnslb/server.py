@@ -27,6 +27,7 @@ from dnslb.health.monitor import Monitor
 from dnslb.health.store import Keeper, SavedBackend, SavedPool
 from dnslb.hooks.deliver import Hooks
 from dnslb.listening import Given, bind, bind_api
+from dnslb.fastpath import retake, take
 from dnslb.priority import answering
 from dnslb.publisher import Publisher
 from dnslb.querylog import QueryLog
@@ -117,6 +118,7 @@ class Server:
             if self.config.api is not None:
                 self._api_socket = bind_api(self.config.api, given)
             self.listening = bind(self._engine, self.config, given)
+            take(self._engine, self.config)
         finally:
             given.close()
 
@@ -180,7 +182,7 @@ class Server:
                 log.warning("%s", warning)
             if _at_start(config) != _at_start(self.config):
                 log.warning(
-                    "listen, workers, api, state, user, group, health.processes and tcp, except "
+                    "listen, workers, xdp, api, state, user, group, health.processes and tcp, except "
                     "idle_timeout, take effect at the next start, or with `serve --replace`"
                 )
             # the old configuration is in force until the new one is published, so both are watched
@@ -235,7 +237,13 @@ class Server:
             if self._api_socket is not None:
                 files.append(self._api_socket.fileno())
             saved = await asyncio.to_thread(self.monitor.saved)
-            await successor.offer(files, saved)
+            # an interface has one server; the sockets get what comes by it until the other has begun
+            await asyncio.to_thread(self._engine.release)
+            try:
+                await successor.offer(files, saved)
+            except OSError:
+                await asyncio.to_thread(retake, self._engine, self.config)
+                raise
             leaving()
             # queries first: each that is received from now on is the other's
             await asyncio.to_thread(self._engine.retire, LINGER)
@@ -398,6 +406,7 @@ def _at_start(config: Config) -> tuple[object, ...]:
     return (
         config.listen,
         config.workers,
+        config.xdp,
         config.api and (config.api.listen, config.api.tls is None),
         config.state,
         config.user,

@@ -71,6 +71,7 @@ def _examine(path: Path) -> Examined:
         zones={read.zone.origin: read.zone for read in zones},
         listen=server.listen,
         workers=server.workers,
+        xdp=server.xdp,
         state=path.parent / server.state,
         log_level=server.log_level,
         log_format=server.log_format,

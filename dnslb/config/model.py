@@ -546,6 +546,7 @@ class Config:
     zones: Mapping[str, Zone]  # by origin
     listen: tuple[Listen, ...] = DEFAULT_LISTEN
     workers: int | None = None  # None: one per CPU
+    xdp: tuple[str, ...] = ()  # interfaces whose queries are taken past the sockets
     state: Path = field(default_factory=lambda: Path(".dnslb"))
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
@@ -35,6 +36,7 @@ from dnslb.config.values import (
 from dnslb.geo.atlas import EMPTY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from dnslb.config.model import Api, Hook
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
     from dnslb.geo.atlas import Atlas
 
 __all__ = ["ServerRead", "ServerShape", "read_server_file"]
+
+# as the kernel has it: 15 octets, neither spaces nor slashes
+_INTERFACE: Final = re.compile(r"(?!\.{1,2}$)[^\s/:]{1,15}")
 
 
 def _workers(value: Any) -> Any:
@@ -76,6 +81,11 @@ class ServerShape(SettingsShape):
     )
     workers: Annotated[int | str, _WORKERS] | None = Field(
         default=None, description="Threads that answer: a number, or auto for one per CPU."
+    )
+    xdp: Texts | None = Field(
+        default=None,
+        description="Interfaces whose UDP queries are taken past the kernel's sockets (AF_XDP); "
+        "default none.",
     )
     zones: Texts | None = Field(
         default=None, description="Folders and files, relative to this file; default zones."
@@ -124,6 +134,7 @@ class ServerRead:
 
     listen: tuple[Listen, ...] = DEFAULT_LISTEN
     workers: int | None = None
+    xdp: tuple[str, ...] = ()
     state: str = ".dnslb"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
@@ -161,6 +172,7 @@ def read_server_file(file: Path, report: Report) -> ServerRead | None:
         result.listen = _listens(shape, spot.at("listen"))
     if isinstance(shape.workers, int):
         result.workers = shape.workers
+    result.xdp = tuple(_interfaces(shape, spot.at("xdp")))
     if isinstance(shape.api, ApiShape):
         result.api = read_api(shape.api, spot.at("api"))
     result.geo = read_geo(shape.geo, spot.at("geo"))
@@ -201,6 +213,20 @@ def _listens(shape: ServerShape, spot: Spot) -> tuple[Listen, ...]:
         else:
             found[listen] = None
     return tuple(found)
+
+
+def _interfaces(shape: ServerShape, spot: Spot) -> Iterator[str]:
+    found = set()
+    for index, name in items(shape.xdp):
+        if name in found:
+            spot.at(index).problem(f"{name} stands twice")
+        elif not _INTERFACE.fullmatch(name):
+            spot.at(index).problem(
+                f'"{name}" is no name of an interface; see those of this machine with `ip link`'
+            )
+        else:
+            yield name
+        found.add(name)
 
 
 def _overlap(one: Listen, other: Listen) -> bool:

@@ -6,7 +6,7 @@
 //! ```text
 //! python    the only file that knows PyO3
 //! server    sockets, threads, publishing
-//! udp, tcp  carry packets      worker    one thread's share: snapshot, counters, dice
+//! udp, tcp, xdp/  carry packets      worker    one thread's share: snapshot, counters, dice
 //! dnstap/   the query log: samples, copied by workers, told by a thread of its own
 //! respond   packet in, answer out: pure      reply, chain   the response in the making
 //! rrl/      what is beyond the rate that a network has a right to
@@ -42,6 +42,7 @@ pub mod tcp;
 pub mod udp;
 pub mod wire;
 pub mod worker;
+pub mod xdp;
 pub mod zones;
 
 #[cfg(feature = "python")]

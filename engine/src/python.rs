@@ -29,7 +29,7 @@ use crate::plan::{
     BackendSpec, Given, LoadBound, NodeSpec, PlanSpec, ServiceKey, ServiceSpec, Share, owners,
 };
 use crate::rrl::{self, LimitSpec, MAX_BURST, MAX_RATE};
-use crate::server::{BindError, Queries, Server};
+use crate::server::{BindError, Queries, Server, TakeError};
 use crate::settings::{MAX_IDENTITY, MAX_UDP_PAYLOAD, Settings};
 use crate::stats::Transport;
 use crate::tcp::Limits;
@@ -144,6 +144,29 @@ impl Engine {
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.0.start())
             .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    }
+
+    fn take(
+        &self,
+        py: Python<'_>,
+        interfaces: Vec<String>,
+    ) -> PyResult<Vec<(usize, &'static str, bool)>> {
+        match py.detach(|| self.0.take(&interfaces)) {
+            Ok(opened) => Ok(opened
+                .iter()
+                .map(|one| (one.queues, one.mode.name(), one.copies))
+                .collect()),
+            Err(TakeError::Xdp(error)) => {
+                let code = error.source.raw_os_error();
+                let text = format!("{}: {}", error.what, error.source);
+                Err(PyOSError::new_err((code, text, error.interface)))
+            }
+            Err(TakeError::Life(error)) => Err(PyRuntimeError::new_err(error.to_string())),
+        }
+    }
+
+    fn release(&self, py: Python<'_>) {
+        py.detach(|| self.0.release());
     }
 
     #[pyo3(signature = (packet, client, transport="udp"))]

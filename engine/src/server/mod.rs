@@ -1,5 +1,6 @@
 //! The engine as a whole: what it publishes, the sockets it holds, the threads that answer.
 
+mod fastpath;
 mod publisher;
 mod sockets;
 
@@ -27,8 +28,10 @@ use crate::stats::{Counters, Drop, Transport};
 use crate::tcp::{Census, Gate, Limits};
 use crate::wire::MAX_MESSAGE;
 use crate::worker::{PAUSE, Shared, Worker, now};
+use crate::xdp::{Opened, XdpError};
 use crate::zones::ZoneSpec;
 use crate::{tcp, udp};
+use fastpath::FastPath;
 use publisher::Publisher;
 use sockets::{Handle, Shares, Sockets};
 
@@ -80,6 +83,7 @@ pub struct Server {
     /// For `answer`: a worker per transport, and the buffer that they answer into.
     direct: Mutex<(Worker, Worker, Vec<u8>)>,
     log: QueryLog,
+    fast_path: Mutex<FastPath>,
 }
 
 enum Life {
@@ -116,6 +120,7 @@ impl Default for Server {
             gate: OnceLock::new(),
             direct: Mutex::new(direct),
             log: QueryLog::default(),
+            fast_path: Mutex::default(),
             shared,
         }
     }
@@ -156,6 +161,7 @@ impl Server {
         }
         let sockets = Sockets::bind(listen, workers.max(1), given)?;
         let bound = sockets.addresses();
+        lock(&self.fast_path).listen.clone_from(&bound);
         let gate = self.gate.get_or_init(|| Gate::new(limits));
         *life = Life::Bound(sockets, Arc::clone(gate));
         Ok(bound)
@@ -195,7 +201,45 @@ impl Server {
             }
         }
         *life = Life::Running(threads, handles);
-        Ok(())
+        drop(life);
+        let started = self.start_fast_path();
+        started.map_err(|error| LifeError::Thread(error.to_string()))
+    }
+
+    /// Take queries that come by `interfaces` past the sockets, from now on or, before `start`, from then on: from
+    /// all of them, or on an error from none.
+    pub fn take(&self, interfaces: &[String]) -> Result<Vec<Opened>, TakeError> {
+        let is_running = match &*lock(&self.life) {
+            Life::New => return Err(LifeError::NotBound.into()),
+            Life::Bound(..) => false,
+            Life::Running(..) => true,
+            Life::Stopped => return Err(LifeError::Stopped.into()),
+        };
+        let opened = lock(&self.fast_path).take(interfaces)?;
+        if is_running && let Err(error) = self.start_fast_path() {
+            self.release();
+            return Err(LifeError::Thread(error.to_string()).into());
+        }
+        Ok(opened)
+    }
+
+    /// Let go of all interfaces: what comes by them is taken by the sockets.
+    pub fn release(&self) {
+        lock(&self.fast_path).release();
+    }
+
+    fn start_fast_path(&self) -> io::Result<()> {
+        lock(&self.fast_path).start(|number, queue| {
+            let (shared, counters) = self.share(Transport::Udp);
+            let body = move || {
+                supervise(&shared, &counters, |mut worker| {
+                    fastpath::serve(&queue, &mut worker)
+                });
+            };
+            thread::Builder::new()
+                .name(format!("dnslb-xdp-{number}"))
+                .spawn(body)
+        })
     }
 
     /// What each thread is to do, with its name.
@@ -283,6 +327,7 @@ impl Server {
     pub fn stop(&self) {
         let life = std::mem::replace(&mut *lock(&self.life), Life::Stopped);
         self.shared.stopping.store(true, Ordering::Release);
+        self.release();
         if let Life::Running(threads, handles) = life {
             drop(handles);
             self.end(threads);
@@ -308,6 +353,7 @@ impl Server {
         };
         let _ = self.shared.retiring.set(Instant::now() + within);
         handles.clear();
+        self.release();
         for (_, handle) in threads.extract_if(.., |(transport, _)| *transport == Transport::Udp) {
             let _ = handle.join();
         }
@@ -349,7 +395,17 @@ pub enum BindError {
     Listen(#[from] ListenError),
 }
 
-/// Run a worker until the engine stops: neither an error of the system nor a fault of our own may
+/// Why interfaces were not taken.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the variants' own messages say it")]
+pub enum TakeError {
+    #[error(transparent)]
+    Life(#[from] LifeError),
+    #[error(transparent)]
+    Xdp(#[from] XdpError),
+}
+
+/// Run a worker until it ends: neither an error of the system nor a fault of our own may
 /// leave an address without an answer for good. Each attempt has a worker of its own, and none outlives
 /// it: a worker that nobody refreshes would keep its snapshot alive.
 fn supervise(
@@ -360,13 +416,11 @@ fn supervise(
     loop {
         let worker = Worker::new(shared, counters, seed());
         let ended = catch_unwind(AssertUnwindSafe(|| serve(worker)));
-        if shared.is_ending() {
+        if shared.is_ending() || matches!(ended, Ok(Ok(()))) {
             return;
         }
-        if !matches!(ended, Ok(Ok(()))) {
-            counters.dropped(Drop::Failed);
-            thread::sleep(PAUSE);
-        }
+        counters.dropped(Drop::Failed);
+        thread::sleep(PAUSE);
     }
 }
 

@@ -1,0 +1,245 @@
+//! The program that the kernel runs for each packet an interface receives, as instructions of eBPF
+//! (RFC 9669). It takes UDP for addresses of ours to a socket of ours, and passes on all the rest.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// Octets of a key of the map of addresses: an IPv6 address, or IPv4's in it, a port, and two zeros.
+pub(super) const KEY: usize = 20;
+
+/// What the kernel does with a packet.
+pub(super) const PASS: u32 = 2;
+
+const ETHERTYPE_IPV4: i32 = ethertype(0x0800);
+const ETHERTYPE_IPV6: i32 = ethertype(0x86DD);
+const UDP: i32 = 17;
+
+// Where things stand in a frame: an Ethernet header of 14 octets, then IPv4's of 20 or IPv6's of 40,
+// then UDP's of 8.
+const TYPE: i16 = 12;
+const V4: i16 = 14;
+const V4_END: i32 = 14 + 20 + 8;
+const V6_NEXT: i16 = 14 + 6;
+const V6_TO: i16 = 14 + 24;
+const V6_PORT: i16 = 14 + 40 + 2;
+const V6_END: i32 = 14 + 40 + 8;
+const V4_FRAGMENT: i16 = V4 + 6;
+const V4_PROTOCOL: i16 = V4 + 9;
+const V4_TO: i16 = V4 + 16;
+const V4_PORT: i16 = V4 + 20 + 2;
+
+/// Version 4 and a header of five words, which is one without options.
+const PLAIN_V4: i32 = 0x45;
+
+/// The flag "more fragments" and the offset, as they are read from memory.
+const IS_FRAGMENT: i32 = u16::from_ne_bytes([0x3F, 0xFF]) as i32;
+
+/// What stands before an IPv4 address in IPv6's (RFC 4291 section 2.5.5.2), as it is read from memory.
+const MAPPED: i32 = i32::from_ne_bytes([0, 0, 0xFF, 0xFF]);
+
+/// Where the key is built, below the end of the stack.
+const STACK: i16 = -24;
+
+// What the registers hold.
+const RESULT: u8 = 0;
+const FIRST: u8 = 1; // arguments of calls, and the context at the start
+const SECOND: u8 = 2;
+const THIRD: u8 = 3;
+const FRAME: u8 = 7;
+const END: u8 = 8;
+const SCRATCH: u8 = 5;
+const CONTEXT: u8 = 6;
+const FRAME_POINTER: u8 = 10;
+
+// Fields of the context, `struct xdp_md`.
+const DATA: i16 = 0;
+const DATA_END: i16 = 4;
+const QUEUE: i16 = 16;
+
+// Functions of the kernel's.
+const MAP_LOOKUP: i32 = 1;
+const REDIRECT_MAP: i32 = 51;
+
+/// How an Ethernet type in network order is read from memory.
+const fn ethertype(number: u16) -> i32 {
+    number.to_be() as i32
+}
+
+/// An instruction.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Instruction {
+    code: u8,
+    registers: u8,
+    offset: i16,
+    value: i32,
+}
+
+/// A program in the making: jumps to the end are set once it is known.
+#[derive(Default)]
+struct Assembly {
+    code: Vec<Instruction>,
+    passing: Vec<usize>,
+}
+
+/// The sizes that are read and written.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Size {
+    Word = 0x00,
+    Half = 0x08,
+    Byte = 0x10,
+}
+
+impl Assembly {
+    fn add(&mut self, code: u8, to: u8, from: u8, offset: i16, value: i32) {
+        self.code.push(Instruction {
+            code,
+            // two halves of an octet, in the order that the machine has for bits
+            registers: if cfg!(target_endian = "big") {
+                to << 4 | from
+            } else {
+                from << 4 | to
+            },
+            offset,
+            value,
+        });
+    }
+
+    fn copy(&mut self, to: u8, from: u8) {
+        self.add(0xBF, to, from, 0, 0);
+    }
+
+    fn set(&mut self, to: u8, value: i32) {
+        self.add(0xB7, to, 0, 0, value);
+    }
+
+    fn plus(&mut self, to: u8, value: i32) {
+        self.add(0x07, to, 0, 0, value);
+    }
+
+    fn and(&mut self, to: u8, mask: i32) {
+        self.add(0x57, to, 0, 0, mask);
+    }
+
+    fn load(&mut self, size: Size, to: u8, from: u8, offset: i16) {
+        self.add(0x61 | size as u8, to, from, offset, 0);
+    }
+
+    fn store(&mut self, size: Size, to: u8, offset: i16, from: u8) {
+        self.add(0x63 | size as u8, to, from, offset, 0);
+    }
+
+    fn store_value(&mut self, to: u8, offset: i16, value: i32) {
+        self.add(0x62, to, 0, offset, value);
+    }
+
+    fn map(&mut self, to: u8, map: &OwnedFd) {
+        const MAP_FD: u8 = 1;
+        self.add(0x18, to, MAP_FD, 0, map.as_raw_fd());
+        self.add(0, 0, 0, 0, 0);
+    }
+
+    fn call(&mut self, function: i32) {
+        self.add(0x85, 0, 0, 0, function);
+    }
+
+    fn exit(&mut self) {
+        self.add(0x95, 0, 0, 0, 0);
+    }
+
+    fn pass_unless(&mut self, register: u8, value: i32) {
+        self.passing.push(self.code.len());
+        self.add(0x55, register, 0, 0, value);
+    }
+
+    fn pass_if(&mut self, register: u8, value: i32) {
+        self.passing.push(self.code.len());
+        self.add(0x15, register, 0, 0, value);
+    }
+
+    /// Pass on frames that end before `length` octets.
+    fn pass_shorter(&mut self, length: i32) {
+        self.copy(SCRATCH, FRAME);
+        self.plus(SCRATCH, length);
+        self.passing.push(self.code.len());
+        self.add(0x2D, SCRATCH, END, 0, 0);
+    }
+
+    /// A jump, whose end `land` tells.
+    fn jump(&mut self) -> usize {
+        self.add(0x05, 0, 0, 0, 0);
+        self.code.len() - 1
+    }
+
+    fn jump_unless(&mut self, register: u8, value: i32) -> usize {
+        self.add(0x55, register, 0, 0, value);
+        self.code.len() - 1
+    }
+
+    fn land(&mut self, jump: usize) {
+        self.code[jump].offset = (self.code.len() - jump - 1) as i16;
+    }
+
+    /// Copy from the frame to the key.
+    fn key(&mut self, size: Size, at: i16, from: i16) {
+        self.load(size, SCRATCH, FRAME, from);
+        self.store(size, FRAME_POINTER, STACK + at, SCRATCH);
+    }
+}
+
+/// The program, for a map of addresses and one of sockets, by the interface's queue. What is for an address of ours,
+/// but has no socket, becomes `otherwise`.
+pub(super) fn program(addresses: &OwnedFd, sockets: &OwnedFd, otherwise: u32) -> Vec<Instruction> {
+    let mut it = Assembly::default();
+    it.copy(CONTEXT, FIRST);
+    it.load(Size::Word, FRAME, CONTEXT, DATA);
+    it.load(Size::Word, END, CONTEXT, DATA_END);
+    it.pass_shorter(V4_END);
+    it.load(Size::Half, SCRATCH, FRAME, TYPE);
+    let other = it.jump_unless(SCRATCH, ETHERTYPE_IPV4);
+
+    it.load(Size::Byte, SCRATCH, FRAME, V4);
+    it.pass_unless(SCRATCH, PLAIN_V4);
+    it.load(Size::Half, SCRATCH, FRAME, V4_FRAGMENT);
+    it.and(SCRATCH, IS_FRAGMENT);
+    it.pass_unless(SCRATCH, 0);
+    it.load(Size::Byte, SCRATCH, FRAME, V4_PROTOCOL);
+    it.pass_unless(SCRATCH, UDP);
+    it.store_value(FRAME_POINTER, STACK, 0);
+    it.store_value(FRAME_POINTER, STACK + 4, 0);
+    it.store_value(FRAME_POINTER, STACK + 8, MAPPED);
+    it.key(Size::Word, 12, V4_TO);
+    it.store_value(FRAME_POINTER, STACK + 16, 0);
+    it.key(Size::Half, 16, V4_PORT);
+    let found = it.jump();
+
+    it.land(other);
+    it.pass_unless(SCRATCH, ETHERTYPE_IPV6);
+    it.pass_shorter(V6_END);
+    it.load(Size::Byte, SCRATCH, FRAME, V6_NEXT);
+    it.pass_unless(SCRATCH, UDP);
+    for at in [0, 4, 8, 12] {
+        it.key(Size::Word, at, V6_TO + at);
+    }
+    it.store_value(FRAME_POINTER, STACK + 16, 0);
+    it.key(Size::Half, 16, V6_PORT);
+
+    it.land(found);
+    it.map(FIRST, addresses);
+    it.copy(SECOND, FRAME_POINTER);
+    it.plus(SECOND, STACK.into());
+    it.call(MAP_LOOKUP);
+    it.pass_if(RESULT, 0);
+    it.map(FIRST, sockets);
+    it.load(Size::Word, SECOND, CONTEXT, QUEUE);
+    it.set(THIRD, otherwise as i32);
+    it.call(REDIRECT_MAP);
+    it.exit();
+
+    for jump in std::mem::take(&mut it.passing) {
+        it.land(jump);
+    }
+    it.set(RESULT, PASS as i32);
+    it.exit();
+    it.code
+}
