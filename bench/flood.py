@@ -100,7 +100,7 @@ def _inside(client: str, options: argparse.Namespace) -> int:
         asked = ask(folder / "queries", lines)
         master = zone_of(folder / "zone", NAMES)
         made = (module.static(master) for module in (dnslb, gdnsd, knot, nsd))
-        servers = [*made, knot.static(master, cable=CABLE)]
+        servers = [*made, *(of.static(master, cable=CABLE) for of in (dnslb, knot))]
         servers = [
             server
             for server in servers
@@ -120,7 +120,7 @@ def _inside(client: str, options: argparse.Namespace) -> int:
     print(f"- `{' '.join(_command(options.seconds, options.rates[0], Path('queries')))}`\n")
     print(table(rounds), end="\n\n")
     for rate in map(_about, options.rates):
-        pair = Row("dnslb", rate), Row("gdnsd", rate)
+        pair = Row("dnslb-xdp", rate), Row("gdnsd", rate)
         for aim in (Aim(*pair, least=1.1, kind="per_second"), Aim(*pair, most=1 / 1.1)):
             print(f"- {aim.verdict(rounds)}")
     return 0
@@ -157,6 +157,8 @@ def _flood(
             sample = Sample(answered, sent - answered, answered / seconds, user, system, octets)
             samples[row] = sample
             print(f"{row}: {sample.per_second:,.0f} answers/s", file=sys.stderr)
+    # Knot leaves its program on the interface
+    subprocess.run(["ip", "link", "set", CABLE, "xdp", "off"], capture_output=True, check=False)
     return samples
 
 

@@ -228,13 +228,16 @@ class Engine:
         """Take queries that come by these interfaces past the sockets, with AF_XDP.
 
         Queries for the addresses that are bound, from now on or, before `start`, from then on. For
-        each interface: how many queues it has, whether its driver runs the program (`native`) or the
-        kernel behind it (`generic`), and whether frames are copied.
+        each interface: how many queues it has, whether its driver runs the program (`native`) or
+        the kernel behind it (`generic`), and whether frames are copied.
 
         Raises:
             OSError: an interface that cannot be had, as its `filename`; none is taken.
             RuntimeError: nothing is bound, or the engine has stopped.
         """
+
+    def taken(self) -> dict[str, int]:
+        """How many answers were made past the sockets, by interface."""
 
     def release(self) -> None:
         """Let go of all interfaces, so that the sockets get what comes by them."""

@@ -20,6 +20,7 @@ from dnslb.config.load import load
 from dnslb.engine import new_engine
 from dnslb.errors import ConfigError, PlanError
 from dnslb.events import Events
+from dnslb.fastpath import retake, take
 from dnslb.garbage import settle
 from dnslb.geo.watch import Watcher
 from dnslb.health.checks.group import leaves
@@ -27,7 +28,6 @@ from dnslb.health.monitor import Monitor
 from dnslb.health.store import Keeper, SavedBackend, SavedPool
 from dnslb.hooks.deliver import Hooks
 from dnslb.listening import Given, bind, bind_api
-from dnslb.fastpath import retake, take
 from dnslb.priority import answering
 from dnslb.publisher import Publisher
 from dnslb.querylog import QueryLog
@@ -182,8 +182,8 @@ class Server:
                 log.warning("%s", warning)
             if _at_start(config) != _at_start(self.config):
                 log.warning(
-                    "listen, workers, xdp, api, state, user, group, health.processes and tcp, except "
-                    "idle_timeout, take effect at the next start, or with `serve --replace`"
+                    "listen, workers, xdp, api, state, user, group, health.processes and tcp, "
+                    "except idle_timeout, take effect at the next start, or with `serve --replace`"
                 )
             # the old configuration is in force until the new one is published, so both are watched
             backends, both, ttls = await asyncio.to_thread(_to_watch, config, self.config)
@@ -237,7 +237,7 @@ class Server:
             if self._api_socket is not None:
                 files.append(self._api_socket.fileno())
             saved = await asyncio.to_thread(self.monitor.saved)
-            # an interface has one server; the sockets get what comes by it until the other has begun
+            # an interface has one server; the sockets get what comes by it meanwhile
             await asyncio.to_thread(self._engine.release)
             try:
                 await successor.offer(files, saved)
@@ -300,6 +300,10 @@ class Server:
         """Look for garbage once, now that a configuration is in force, and not in it again."""
         if self._owns_process:
             settle(thoroughly=thoroughly)
+
+    def taken(self) -> dict[str, int]:
+        """Answers made past the kernel's sockets, by interface."""
+        return self._engine.taken()
 
     def stats(self) -> Stats:
         """The engine's counters."""

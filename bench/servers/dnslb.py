@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from servers import ORIGIN, TTL, WEIGHTS, Server, v6
@@ -16,9 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["all_of", "configured", "static", "typed", "weighted"]
 
 
-def static(master: Path) -> Server:
-    """Static records from a master file."""
-    return configured("static records", master=master)
+def static(master: Path, *, cable: str | None = None) -> Server:
+    """Static records from a master file.
+
+    With a network device, its `cable`, past the kernel's sockets (AF_XDP).
+    """
+    if cable is None:
+        return configured("static records", master=master)
+    server = configured("likewise, AF_XDP", master=master, more=f"xdp: [{cable}]")
+    return replace(server, name="dnslb-xdp")
 
 
 def weighted(weights: Mapping[str, int] = WEIGHTS) -> Server:

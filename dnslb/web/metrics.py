@@ -70,6 +70,7 @@ def _metrics(server: Server) -> Iterator[Metric]:
         answers.add_metric((str(ServiceId(zone, service)), pool, backend), count)
     yield answers
     yield from _engine(stats)
+    yield from _xdp(server)
     yield GaugeMetricFamily(
         "dnslb_snapshot_generation", "How often was published.", value=stats["generation"]
     )
@@ -196,6 +197,15 @@ def _intended_of(server: Server) -> _Intended:
     if before is None or before[0] != generation:
         before = _intended[server] = (generation, {})
     return before[1]
+
+
+def _xdp(server: Server) -> Iterator[Metric]:
+    answers = CounterMetricFamily(
+        "dnslb_xdp_answers", "Answers made past the kernel's sockets.", labels=("interface",)
+    )
+    for interface, count in server.taken().items():
+        answers.add_metric((interface,), count)
+    yield answers
 
 
 def _query_log(server: Server) -> Iterator[Metric]:

@@ -146,6 +146,7 @@ impl Engine {
             .map_err(|error| PyRuntimeError::new_err(error.to_string()))
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "as PyO3 hands it over")]
     fn take(
         &self,
         py: Python<'_>,
@@ -163,6 +164,10 @@ impl Engine {
             }
             Err(TakeError::Life(error)) => Err(PyRuntimeError::new_err(error.to_string())),
         }
+    }
+
+    fn taken(&self, py: Python<'_>) -> HashMap<String, u64> {
+        py.detach(|| self.0.taken())
     }
 
     fn release(&self, py: Python<'_>) {

@@ -18,8 +18,11 @@ LIVE = "  live: {check: {type: tcp, port: 1, timeout: 100ms, interval: 1s}, memb
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
-UNSEEN = "dnslb_check_certificate_expiry_seconds"
-"""Needs a certificate that a probe has met."""
+UNSEEN = {
+    "dnslb_check_certificate_expiry_seconds": {"check", "backend", "zone"},
+    "dnslb_xdp_answers_total": {"interface"},
+}
+"""What needs a certificate that a probe has met, or an interface; and the labels that there are then."""
 
 
 @asynccontextmanager

@@ -58,7 +58,7 @@ def samples(server):
     for family in families(server).values():
         for one in family.samples:
             found.setdefault(one.name, set()).update(one.labels)
-    found[UNSEEN] = written()[UNSEEN]
+    found |= {name: written()[name] for name in UNSEEN}
     return found
 
 

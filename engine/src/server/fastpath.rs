@@ -1,14 +1,16 @@
-//! Interfaces that queries are taken from past the sockets, and the threads that do.
+//! Interfaces whose queries are taken past the sockets, and the threads that do.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use super::lock;
+use crate::stats::Counters;
+use crate::wire::Rcode;
 use crate::worker::Worker;
 use crate::xdp::{Opened, Port, Queue, XdpError};
-
-use super::lock;
 
 /// What is needed to take interfaces, and those that are taken.
 #[derive(Default)]
@@ -19,6 +21,8 @@ pub(super) struct FastPath {
     /// Queues that nobody serves yet.
     waiting: Vec<Queue>,
     threads: Vec<JoinHandle<()>>,
+    /// Of all threads that there have been, by interface.
+    counters: Vec<(String, Arc<Counters>)>,
 }
 
 /// A queue that its thread takes anew when it failed.
@@ -40,15 +44,18 @@ impl FastPath {
         Ok(all)
     }
 
-    /// Give each queue that waits a thread of its own.
+    /// Give each queue that waits a thread of its own, which `spawn` starts and counts.
     pub(super) fn start(
         &mut self,
-        mut spawn: impl FnMut(usize, Kept) -> io::Result<JoinHandle<()>>,
+        mut spawn: impl FnMut(usize, Kept) -> io::Result<(JoinHandle<()>, Arc<Counters>)>,
     ) -> io::Result<()> {
         for queue in std::mem::take(&mut self.waiting) {
             let number = self.threads.len();
+            let name = queue.port().name().to_owned();
             queue.start()?;
-            self.threads.push(spawn(number, Mutex::new(queue))?);
+            let (thread, counters) = spawn(number, Mutex::new(queue))?;
+            self.threads.push(thread);
+            self.counters.push((name, counters));
         }
         Ok(())
     }
@@ -63,6 +70,16 @@ impl FastPath {
         }
         self.waiting.clear();
         self.ports.clear();
+    }
+
+    /// How many answers were made by each interface.
+    pub(super) fn answers(&self) -> HashMap<String, u64> {
+        let mut answers = HashMap::new();
+        for (name, counters) in &self.counters {
+            let count: u64 = (0..Rcode::ALL.len()).map(|at| counters.rcode(at)).sum();
+            *answers.entry(name.clone()).or_default() += count;
+        }
+        answers
     }
 }
 

@@ -228,17 +228,22 @@ impl Server {
         lock(&self.fast_path).release();
     }
 
+    /// How many answers were made past the sockets, by interface.
+    pub fn taken(&self) -> HashMap<String, u64> {
+        lock(&self.fast_path).answers()
+    }
+
     fn start_fast_path(&self) -> io::Result<()> {
         lock(&self.fast_path).start(|number, queue| {
             let (shared, counters) = self.share(Transport::Udp);
+            let counted = Arc::clone(&counters);
             let body = move || {
                 supervise(&shared, &counters, |mut worker| {
                     fastpath::serve(&queue, &mut worker)
                 });
             };
-            thread::Builder::new()
-                .name(format!("dnslb-xdp-{number}"))
-                .spawn(body)
+            let thread = thread::Builder::new().name(format!("dnslb-xdp-{number}"));
+            Ok((thread.spawn(body)?, counted))
         })
     }
 

@@ -1,5 +1,4 @@
-//! Batches by `recvmmsg` and `sendmmsg`: the only file with unsafe code but for
-//! `python/given.rs`.
+//! Batches by `recvmmsg` and `sendmmsg`.
 
 #![allow(unsafe_code)]
 

@@ -13,6 +13,8 @@ const MAP_CREATE: libc::c_int = 0;
 const MAP_UPDATE: libc::c_int = 2;
 const MAP_DELETE: libc::c_int = 3;
 const PROG_LOAD: libc::c_int = 5;
+#[cfg(test)]
+const PROG_RUN: libc::c_int = 10;
 const LINK_CREATE: libc::c_int = 28;
 
 const PROG_TYPE_XDP: u32 = 6;
@@ -30,17 +32,11 @@ pub(super) enum Map {
 ///
 /// # Safety
 ///
-/// `attributes` has to be what `command` reads, and its pointers have to point at what it reads there.
-unsafe fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<libc::c_int> {
+/// `attributes` has to be what `command` reads, and its pointers have to point at what it reads there. Commands
+/// that write there need a pointer that may be written to.
+unsafe fn bpf<T>(command: libc::c_int, attributes: *const T) -> io::Result<libc::c_int> {
     // SAFETY: the caller vouches for what `attributes` says; its size is given.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command,
-            std::ptr::from_ref(attributes),
-            mem::size_of::<T>(),
-        )
-    };
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, attributes, mem::size_of::<T>()) };
     libc::c_int::try_from(result)
         .ok()
         .filter(|&result| result >= 0)
@@ -71,7 +67,7 @@ pub(super) fn map(sort: Map, key: usize, value: usize, entries: usize) -> io::Re
         flags: 0,
     };
     // SAFETY: MAP_CREATE begins with these five numbers, and there are no pointers.
-    unsafe { bpf(MAP_CREATE, &attributes) }.map(owned)
+    unsafe { bpf(MAP_CREATE, &raw const attributes) }.map(owned)
 }
 
 /// An entry of a map.
@@ -87,7 +83,7 @@ struct Entry {
 /// Put an entry into a map whose keys have `K` octets and whose values are of 32 bits.
 pub(super) fn put<const K: usize>(map: &OwnedFd, key: &[u8; K], value: u32) -> io::Result<()> {
     let entry = Entry {
-        map: map.as_raw_fd() as u32,
+        map: map.as_raw_fd().cast_unsigned(),
         padding: 0,
         key: key.as_ptr() as u64,
         value: std::ptr::from_ref(&value) as u64,
@@ -95,13 +91,13 @@ pub(super) fn put<const K: usize>(map: &OwnedFd, key: &[u8; K], value: u32) -> i
     };
     // SAFETY: as MAP_UPDATE_ELEM has it; key and value have the sizes that the map was made with, and
     // outlive the call.
-    unsafe { bpf(MAP_UPDATE, &entry) }.map(|_| ())
+    unsafe { bpf(MAP_UPDATE, &raw const entry) }.map(|_| ())
 }
 
 /// Remove an entry from a map whose keys have `K` octets.
 pub(super) fn remove<const K: usize>(map: &OwnedFd, key: &[u8; K]) -> io::Result<()> {
     let entry = Entry {
-        map: map.as_raw_fd() as u32,
+        map: map.as_raw_fd().cast_unsigned(),
         padding: 0,
         key: key.as_ptr() as u64,
         value: 0,
@@ -109,7 +105,7 @@ pub(super) fn remove<const K: usize>(map: &OwnedFd, key: &[u8; K]) -> io::Result
     };
     // SAFETY: as MAP_DELETE_ELEM has it; the key has the size that the map was made with, and outlives
     // the call.
-    unsafe { bpf(MAP_DELETE, &entry) }.map(|_| ())
+    unsafe { bpf(MAP_DELETE, &raw const entry) }.map(|_| ())
 }
 
 /// Load a program.
@@ -141,7 +137,7 @@ pub(super) fn load(program: &[Instruction]) -> io::Result<OwnedFd> {
     };
     // SAFETY: as PROG_LOAD has it; the instructions, as many as are told, and the licence outlive the
     // call, and no log is asked for.
-    unsafe { bpf(PROG_LOAD, &attributes) }.map(owned)
+    unsafe { bpf(PROG_LOAD, &raw const attributes) }.map(owned)
 }
 
 /// Run a program on the packets of an interface for as long as what is returned is kept.
@@ -155,7 +151,7 @@ pub(super) fn attach(program: &OwnedFd, interface: u32) -> io::Result<(OwnedFd, 
     }
     let with = |mode| {
         let attributes = Attributes {
-            program: program.as_raw_fd() as u32,
+            program: program.as_raw_fd().cast_unsigned(),
             interface,
             attached: ATTACH_XDP,
             flags: match mode {
@@ -164,10 +160,40 @@ pub(super) fn attach(program: &OwnedFd, interface: u32) -> io::Result<(OwnedFd, 
             },
         };
         // SAFETY: LINK_CREATE begins with these four numbers, and there are no pointers.
-        unsafe { bpf(LINK_CREATE, &attributes) }.map(|fd| (owned(fd), mode))
+        unsafe { bpf(LINK_CREATE, &raw const attributes) }.map(|fd| (owned(fd), mode))
     };
     with(Mode::Native).or_else(|error| match error.raw_os_error() {
         Some(libc::EOPNOTSUPP | libc::EINVAL | libc::ENOMEM) => with(Mode::Generic),
         _ => Err(error),
     })
+}
+
+/// Run a program once, on a frame. Returns what is to become of that.
+#[cfg(test)]
+pub(super) fn run(program: &OwnedFd, frame: &[u8]) -> io::Result<u32> {
+    #[repr(C)]
+    struct Attributes {
+        program: u32,
+        result: u32,
+        sizes: [u32; 2],
+        frame: u64,
+        out: u64,
+        repeat: u32,
+        duration: u32,
+        context: [u64; 3],
+    }
+    let mut attributes = Attributes {
+        program: program.as_raw_fd().cast_unsigned(),
+        result: 0,
+        sizes: [frame.len() as u32, 0],
+        frame: frame.as_ptr() as u64,
+        out: 0,
+        repeat: 1,
+        duration: 0,
+        context: [0; 3],
+    };
+    // SAFETY: as PROG_TEST_RUN has it; the frame, whose length is told, outlives the call, and no
+    // output is asked for. The kernel writes into `attributes`, which is borrowed for that.
+    unsafe { bpf(PROG_RUN, (&raw mut attributes).cast_const()) }?;
+    Ok(attributes.result)
 }

@@ -215,3 +215,143 @@ impl Sum {
         (!(sum as u16)).to_be_bytes()
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used
+)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in super::super) const MESSAGE: &[u8] = b"\x12\x34 a query";
+
+    const MACS: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+
+    fn udp(payload: &[u8]) -> Vec<u8> {
+        let length = (payload.len() + UDP) as u16;
+        let [l0, l1] = length.to_be_bytes();
+        [&[0x30, 0x39, 0, 53, l0, l1, 0, 0], payload].concat()
+    }
+
+    /// A query from 192.0.2.9, port 12345, to 192.0.2.1, port 53.
+    pub(in super::super) fn v4_frame(flags: [u8; 2], first: u8, protocol: u8) -> Vec<u8> {
+        let udp = udp(MESSAGE);
+        let [l0, l1] = (udp.len() as u16 + 20).to_be_bytes();
+        let ip = [
+            first, 0, l0, l1, 0, 7, flags[0], flags[1], 9, protocol, 0, 0,
+        ];
+        let ends = [192, 0, 2, 9, 192, 0, 2, 1];
+        [&MACS[..], &[8, 0], &ip, &ends, &udp].concat()
+    }
+
+    /// The same by IPv6, from `2001:db8::9` to `2001:db8::1`.
+    pub(in super::super) fn v6_frame(next: u8) -> Vec<u8> {
+        let udp = udp(MESSAGE);
+        let [l0, l1] = (udp.len() as u16).to_be_bytes();
+        let [from, to] = [9, 1].map(|last| Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, last));
+        let ip = [0x60, 0, 0, 0, l0, l1, next, 9];
+        [
+            &MACS[..],
+            &[0x86, 0xDD],
+            &ip,
+            &from.octets(),
+            &to.octets(),
+            &udp,
+        ]
+        .concat()
+    }
+
+    /// The sum that a receiver makes over what a checksum covers: all ones where it is right.
+    fn summed(parts: &[&[u8]]) -> u32 {
+        let octets: Vec<u8> = parts.concat();
+        let words = octets.chunks(2);
+        let mut sum: u32 = words
+            .map(|word| u32::from(word[0]) << 8 | u32::from(word.get(1).copied().unwrap_or(0)))
+            .sum();
+        while sum > 0xFFFF {
+            sum = (sum >> 16) + (sum & 0xFFFF);
+        }
+        sum
+    }
+
+    fn answered(query: &[u8], message: &[u8]) -> Vec<u8> {
+        let datagram = Datagram::read(query).unwrap();
+        assert_eq!(datagram.message(query), MESSAGE);
+        let mut out = vec![0xEE; 4096];
+        out[datagram.start..][..message.len()].copy_from_slice(message);
+        let length = datagram.answer(query, &mut out, message.len()).unwrap();
+        assert!(out[length..].iter().all(|&octet| octet == 0xEE));
+        out.truncate(length);
+        out
+    }
+
+    #[test]
+    fn an_answer_goes_back_the_way_that_the_query_came() {
+        for message in [&b""[..], b"a", b"ab", b"abc", b"an answer of some length"] {
+            let answer = answered(&v4_frame([0x40, 0], 0x45, 17), message);
+            assert_eq!(answer[..6], MACS[6..]);
+            assert_eq!(answer[6..12], MACS[..6]);
+            assert_eq!(summed(&[&answer[14..34]]), 0xFFFF, "IPv4's checksum");
+            let pseudo = [&answer[26..34], &[0, 17], &answer[38..40]].concat();
+            assert_eq!(summed(&[&pseudo, &answer[34..]]), 0xFFFF, "UDP's checksum");
+            let back = Datagram::read(&answer).unwrap();
+            assert_eq!(back.ends.local, "192.0.2.9:12345".parse().unwrap());
+            assert_eq!(back.ends.peer, "192.0.2.1:53".parse().unwrap());
+            assert_eq!(back.message(&answer), message);
+
+            let answer = answered(&v6_frame(17), message);
+            let pseudo = [&answer[22..54], &[0, 17], &answer[58..60]].concat();
+            assert_eq!(summed(&[&pseudo, &answer[54..]]), 0xFFFF, "UDP's checksum");
+            let back = Datagram::read(&answer).unwrap();
+            assert_eq!(back.ends.local, "[2001:db8::9]:12345".parse().unwrap());
+            assert_eq!(back.ends.peer, "[2001:db8::1]:53".parse().unwrap());
+            assert_eq!(back.message(&answer), message);
+        }
+    }
+
+    #[test]
+    fn short_frames_are_filled_up_and_that_is_no_part_of_the_query() {
+        let mut frame = v4_frame([0, 0], 0x45, 17);
+        frame.extend([0; 20]);
+        assert_eq!(Datagram::read(&frame).unwrap().message(&frame), MESSAGE);
+    }
+
+    #[test]
+    fn what_is_torn_or_something_else_is_no_datagram() {
+        for whole in [v4_frame([0, 0], 0x45, 17), v6_frame(17)] {
+            for length in 0..whole.len() {
+                assert_eq!(Datagram::read(&whole[..length]), None);
+            }
+            let mut longer = whole.clone();
+            let length = whole.len() - MESSAGE.len() - 4;
+            longer[length] = 0x7F; // UDP says more than there is
+            assert_eq!(Datagram::read(&longer), None);
+            longer[length] = 0;
+            longer[length + 1] = 7; // and less than its own header
+            assert_eq!(Datagram::read(&longer), None);
+        }
+        for (flags, first, protocol) in [
+            ([0x20, 0], 0x45, 17),
+            ([0, 1], 0x45, 17),
+            ([0, 0], 0x46, 17),
+            ([0, 0], 0x45, 6),
+        ] {
+            assert_eq!(Datagram::read(&v4_frame(flags, first, protocol)), None);
+        }
+        assert_eq!(Datagram::read(&v6_frame(44)), None, "a fragment");
+    }
+
+    #[test]
+    fn an_answer_has_to_fit() {
+        let frame = v6_frame(17);
+        let datagram = Datagram::read(&frame).unwrap();
+        assert_eq!(datagram.room(1500), 1500 - 40 - 8);
+        assert_eq!(datagram.room(20), 0);
+        let mut out = [0; 70];
+        assert_eq!(datagram.answer(&frame, &mut out, 9), None);
+        assert_eq!(datagram.answer(&frame, &mut out, 8), Some(70));
+        assert_eq!(datagram.answer(&frame, &mut out, usize::MAX), None);
+    }
+}

@@ -62,7 +62,7 @@ pub(super) fn addresses() -> io::Result<Vec<IpAddr>> {
             _ => continue,
         };
         // SAFETY: an address of this family has so many octets, and the storage has room for any.
-        let (_, address) = unsafe {
+        let ((), address) = unsafe {
             SockAddr::try_init(|storage, size| {
                 ptr::copy_nonoverlapping(one.ifa_addr.cast::<u8>(), storage.cast(), length);
                 *size = length as libc::socklen_t;

@@ -1,4 +1,4 @@
-//! UDP past the kernel's sockets, on interfaces that are named for it (AF_XDP).
+//! UDP past the kernel's sockets, on interfaces that are named for it (`AF_XDP`).
 //!
 //! ```text
 //! frame ─▶ program, in the kernel: is it UDP for an address of ours?

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::bpf::{self, Map};
@@ -15,7 +16,7 @@ use super::socket::{Received, Socket};
 use super::{Opened, XdpError};
 use crate::settings::MAX_UDP_PAYLOAD;
 use crate::stats::Drop;
-use crate::worker::Worker;
+use crate::worker::{PAUSE, Worker};
 
 /// Frames of a batch.
 const BATCH: usize = 64;
@@ -29,11 +30,15 @@ const IDLE: Duration = Duration::from_millis(100);
 /// How long what was received by then is answered, once it ends.
 const DRAIN: Duration = Duration::from_millis(500);
 
+/// How long another may take to let go of an interface.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Addresses that the program knows at the most.
 const ADDRESSES: usize = 4096;
 
 /// An interface, with the program running on it until it is dropped.
 pub struct Port {
+    name: String,
     /// What the program is tied to the interface by.
     _link: OwnedFd,
     sockets: OwnedFd,
@@ -70,9 +75,10 @@ impl Port {
         let sockets = sockets.map_err(fail("the kernel makes no map of sockets"))?;
         let program = program::program(&addresses, &sockets, program::PASS);
         let program = bpf::load(&program).map_err(fail("the kernel does not take the program"))?;
-        let (link, mode) = bpf::attach(&program, interface.index)
+        let (link, mode) = patiently(|| bpf::attach(&program, interface.index))
             .map_err(fail("the program cannot be attached"))?;
         let port = Arc::new(Self {
+            name: name.to_owned(),
             _link: link,
             sockets,
             mtu: interface.mtu,
@@ -80,7 +86,8 @@ impl Port {
         });
         let mut queues = Vec::new();
         for number in 0..interface.queues {
-            let socket = Socket::open(interface.index, number).map_err(fail("no socket"))?;
+            let socket = patiently(|| Socket::open(interface.index, number))
+                .map_err(fail("a queue cannot be had"))?;
             queues.push(Queue {
                 port: Arc::clone(&port),
                 number,
@@ -94,6 +101,12 @@ impl Port {
             copies: queues.iter().any(|queue| queue.socket.copies()),
         };
         Ok((queues, opened))
+    }
+
+    /// The interface's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Have the threads that serve the interface let go of it.
@@ -198,6 +211,19 @@ impl Queue {
     }
 }
 
+/// Try until nobody else has it any more: who lets go of something has not done so the moment it says so.
+fn patiently<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < end => {
+                thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
 /// The addresses and ports that are asked where `listen` is listened on: for the wildcard, those that the
 /// system has by now.
 fn asked(listen: &[SocketAddr]) -> io::Result<Vec<SocketAddr>> {
@@ -215,7 +241,7 @@ fn asked(listen: &[SocketAddr]) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// An address as the program looks for it.
-fn key(address: SocketAddr) -> [u8; program::KEY] {
+pub(super) fn key(address: SocketAddr) -> [u8; program::KEY] {
     let mut key = [0; program::KEY];
     let ip = match address.ip() {
         IpAddr::V4(ip) => ip.to_ipv6_mapped(),

@@ -177,7 +177,8 @@ impl Assembly {
     }
 
     fn land(&mut self, jump: usize) {
-        self.code[jump].offset = (self.code.len() - jump - 1) as i16;
+        let over = self.code.len() - jump - 1;
+        self.code[jump].offset = i16::try_from(over).expect("a short program");
     }
 
     /// Copy from the frame to the key.
@@ -187,8 +188,8 @@ impl Assembly {
     }
 }
 
-/// The program, for a map of addresses and one of sockets, by the interface's queue. What is for an address of ours,
-/// but has no socket, becomes `otherwise`.
+/// The program, for a map of addresses and one of sockets, by the interface's queue. What is for an
+/// address of ours, but has no socket, becomes `otherwise`.
 pub(super) fn program(addresses: &OwnedFd, sockets: &OwnedFd, otherwise: u32) -> Vec<Instruction> {
     let mut it = Assembly::default();
     it.copy(CONTEXT, FIRST);
@@ -232,14 +233,88 @@ pub(super) fn program(addresses: &OwnedFd, sockets: &OwnedFd, otherwise: u32) ->
     it.pass_if(RESULT, 0);
     it.map(FIRST, sockets);
     it.load(Size::Word, SECOND, CONTEXT, QUEUE);
-    it.set(THIRD, otherwise as i32);
+    it.set(THIRD, otherwise.cast_signed());
     it.call(REDIRECT_MAP);
     it.exit();
 
     for jump in std::mem::take(&mut it.passing) {
         it.land(jump);
     }
-    it.set(RESULT, PASS as i32);
+    it.set(RESULT, PASS.cast_signed());
     it.exit();
     it.code
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::super::bpf::{self, Map};
+    use super::super::frame::tests::{v4_frame, v6_frame};
+    use super::super::port::key;
+    use super::*;
+
+    /// What the program does with what is for us, here, where there are no sockets.
+    const OURS: u32 = 1;
+
+    /// A program that knows 192.0.2.1 and `2001:db8::1`, port 53; None where the kernel does not let us.
+    fn loaded() -> Option<OwnedFd> {
+        let make = || {
+            let addresses = bpf::map(Map::Hash, KEY, 4, 8)?;
+            for address in ["192.0.2.1:53", "[2001:db8::1]:53"] {
+                bpf::put(&addresses, &key(address.parse().unwrap()), 1)?;
+            }
+            let sockets = bpf::map(Map::Sockets, 4, 4, 1)?;
+            bpf::load(&program(&addresses, &sockets, OURS))
+        };
+        match make() {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                eprintln!("not run: programs of eBPF need root");
+                None
+            }
+            loaded => Some(loaded.unwrap()),
+        }
+    }
+
+    #[test]
+    fn queries_for_us_are_taken_and_all_else_is_passed_on() {
+        let Some(program) = loaded() else { return };
+        let run = |frame: &[u8]| bpf::run(&program, frame).unwrap();
+        let v4 = v4_frame([0x40, 0], 0x45, 17);
+        let v6 = v6_frame(17);
+        assert_eq!(run(&v4), OURS);
+        assert_eq!(run(&v6), OURS);
+        for (name, frame) in [
+            ("a first fragment", v4_frame([0x20, 0], 0x45, 17)),
+            ("a last fragment", v4_frame([0, 1], 0x45, 17)),
+            ("options", v4_frame([0, 0], 0x46, 17)),
+            ("TCP", v4_frame([0, 0], 0x45, 6)),
+            ("an extension header", v6_frame(44)),
+        ] {
+            assert_eq!(run(&frame), PASS, "{name}");
+        }
+        // each octet of what is compared: types, addresses, ports
+        for (frame, compared) in [
+            (&v4, [12..14, 30..34, 36..38]),
+            (&v6, [12..14, 38..54, 56..58]),
+        ] {
+            for at in compared.into_iter().flatten() {
+                let mut other = frame.clone();
+                other[at] ^= 1;
+                assert_eq!(run(&other), PASS, "octet {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn frames_that_end_early_are_passed_on() {
+        let Some(program) = loaded() else { return };
+        // the kernel runs no program on less than an Ethernet header
+        for (frame, whole) in [(v4_frame([0, 0], 0x45, 17), 42), (v6_frame(17), 62)] {
+            for length in 14..whole {
+                assert_eq!(bpf::run(&program, &frame[..length]).unwrap(), PASS);
+            }
+            assert_eq!(bpf::run(&program, &frame[..whole]).unwrap(), OURS);
+        }
+    }
 }

@@ -1,5 +1,5 @@
 //! A socket of the family `AF_XDP`: memory shared with the kernel, and four rings that say whose
-//! each frame of it is (Documentation/networking/af_xdp.rst of the kernel).
+//! each frame of it is (`Documentation/networking/af_xdp.rst` of the kernel).
 //!
 //! The first half of the frames is for receiving, the second for sending, and no frame changes sides.
 
@@ -66,11 +66,22 @@ impl Drop for Mapping {
     }
 }
 
+/// A word at the head of a ring, in the mapping that the ring owns.
+struct Word(NonNull<AtomicU32>);
+
+impl Word {
+    fn get(&self) -> &AtomicU32 {
+        // SAFETY: in a mapping that lives as long as the ring that this is part of; the kernel looks at it
+        // as an atomic too.
+        unsafe { self.0.as_ref() }
+    }
+}
+
 /// A ring of which we are one end and the kernel the other.
 struct Ring<T> {
-    produced: NonNull<AtomicU32>,
-    consumed: NonNull<AtomicU32>,
-    flags: NonNull<AtomicU32>,
+    produced: Word,
+    consumed: Word,
+    flags: Word,
     slots: NonNull<T>,
     size: u32,
     /// How far we are: what the kernel is told by `tell`.
@@ -88,9 +99,9 @@ impl<T: Copy> Ring<T> {
         let page = libc::off_t::try_from(page).map_err(io::Error::other)?;
         let mapping = Mapping::new(length, Some((socket, page)))?;
         Ok(Self {
-            produced: mapping.at(of.producer),
-            consumed: mapping.at(of.consumer),
-            flags: mapping.at(of.flags),
+            produced: Word(mapping.at(of.producer)),
+            consumed: Word(mapping.at(of.consumer)),
+            flags: Word(mapping.at(of.flags)),
             slots: mapping.at(of.desc),
             size,
             mine: 0,
@@ -99,21 +110,15 @@ impl<T: Copy> Ring<T> {
         })
     }
 
-    fn word(&self, word: NonNull<AtomicU32>) -> &AtomicU32 {
-        // SAFETY: one of the ring's three words, in the mapping that lives as long as `self`; the kernel
-        // looks at them as atomics too.
-        unsafe { word.as_ref() }
-    }
-
     /// How many slots hold something that the kernel has put there.
     fn ready(&self) -> u32 {
-        let produced = self.word(self.produced).load(Ordering::Acquire);
+        let produced = self.produced.get().load(Ordering::Acquire);
         produced.wrapping_sub(self.mine)
     }
 
     /// How many slots there are to put something into.
     fn room(&self) -> u32 {
-        let consumed = self.word(self.consumed).load(Ordering::Acquire);
+        let consumed = self.consumed.get().load(Ordering::Acquire);
         self.size - self.mine.wrapping_sub(consumed)
     }
 
@@ -140,17 +145,17 @@ impl<T: Copy> Ring<T> {
 
     /// Tell the kernel what we have taken.
     fn tell_taken(&self) {
-        self.word(self.consumed).store(self.mine, Ordering::Release);
+        self.consumed.get().store(self.mine, Ordering::Release);
     }
 
     /// Tell the kernel what we have put.
     fn tell_put(&self) {
-        self.word(self.produced).store(self.mine, Ordering::Release);
+        self.produced.get().store(self.mine, Ordering::Release);
     }
 
     /// Whether the kernel has to be called for it to see what we have put.
     fn sleeps(&self) -> bool {
-        self.word(self.flags).load(Ordering::Relaxed) & libc::XDP_RING_NEED_WAKEUP != 0
+        self.flags.get().load(Ordering::Relaxed) & libc::XDP_RING_NEED_WAKEUP != 0
     }
 }
 
@@ -214,8 +219,8 @@ impl Socket {
         let mut socket = Self {
             fill: Ring::new(raw, fill, &of.fr, FRAMES)?,
             done: Ring::new(raw, done, &of.cr, FRAMES)?,
-            received: Ring::new(raw, received as u64, &of.rx, FRAMES)?,
-            sent: Ring::new(raw, sent as u64, &of.tx, FRAMES)?,
+            received: Ring::new(raw, received.cast_unsigned(), &of.rx, FRAMES)?,
+            sent: Ring::new(raw, sent.cast_unsigned(), &of.tx, FRAMES)?,
             vacant: frames(FRAMES).collect(),
             memory,
             fd,
@@ -247,7 +252,7 @@ impl Socket {
 
     /// The descriptor, for the map of sockets.
     pub(super) fn number(&self) -> u32 {
-        self.fd.as_raw_fd() as u32
+        self.fd.as_raw_fd().cast_unsigned()
     }
 
     /// Take at most `most` frames that were received.
@@ -300,15 +305,15 @@ impl Socket {
     }
 
     /// Keep a frame that was not filled.
-    pub(super) fn keep(&mut self, vacant: Vacant) {
-        self.vacant.push(vacant.0);
+    pub(super) fn keep(&mut self, Vacant(frame): Vacant) {
+        self.vacant.push(frame);
     }
 
     /// Have the first `length` octets of a frame sent, with the next `flush`.
-    pub(super) fn send(&mut self, filled: Vacant, length: usize) {
+    pub(super) fn send(&mut self, Vacant(filled): Vacant, length: usize) {
         // there is room: the ring has a slot for each frame of this side
         self.sent.put(xdp_desc {
-            addr: filled.0,
+            addr: filled,
             len: length as u32,
             options: 0,
         });
