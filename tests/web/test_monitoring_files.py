@@ -28,8 +28,9 @@ OUTSIDE = {"up": set()}
 TARGET = {"job", "instance"}
 """Labels that Prometheus puts to every sample."""
 
-ABSENT = ("dnslb_check_certificate_expiry_seconds", "absent(", "< 1", "> 0")
-"""What is right to find nothing: it waits for a certificate, or looks for what should not be."""
+ABSENT = (*UNSEEN, "absent(", "< 1", "> 0")
+"""What is right to find nothing: it waits for a certificate or an interface, or looks for what should
+not be."""
 
 
 def panels():
