@@ -138,9 +138,10 @@ class Server:
         saved = after.saved if after else await asyncio.to_thread(self._keeper.load)
         if saved:
             self.monitor.restore(saved)
+        # before there are probes, whose limits do not wait while modules are imported
+        await self._prepare_api()
         backends = list(self.config.backends())
         await self._watch(self.config, backends, _ttls(self.config))
-        await self._prepare_api()
         if after is None:
             # not before: whoever asks it, asks about backends that are watched
             await self._open_api()

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import urllib.request
+from pathlib import Path
 
 import pytest
 from harness import until
@@ -162,6 +163,21 @@ def test_a_replacement_takes_the_interface(cable, start):
     assert cable.has_program()
     assert "192.0.2.1" in cable.dig(new, SERVER[0], "www.example.com")
     until(lambda: answers(new) == 1)
+
+
+def test_an_interface_that_goes_away_takes_nothing_with_it(cable, start):
+    daemon = start(listen='["127.0.0.1:0", "198.18.5.1:0"]')
+    fast = {line.split()[1] for line in threads(daemon) if "dnslb-xdp" in line}
+    assert fast == {"dnslb-xdp-0"}
+    cable.ip("link", "delete", cable.here)
+    until(lambda: not any("dnslb-xdp" in line for line in threads(daemon)))
+    assert str(daemon.ask("www.example.com").rr[0].rdata) == "192.0.2.1"
+
+
+def threads(daemon) -> list[str]:
+    """The threads of a daemon, each with its number and name."""
+    tasks = Path(f"/proc/{daemon.process.pid}/task").iterdir()
+    return [f"{task.name} {(task / 'comm').read_text().strip()}" for task in tasks]
 
 
 def test_an_interface_that_is_not_there_stops_the_start(serve, write):

@@ -1,7 +1,7 @@
 //! An interface, and the queues that its frames come on.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,7 @@ use super::interface::{self, Interface};
 use super::program;
 use super::socket::{Received, Socket};
 use super::{Opened, XdpError};
+use crate::dnstap::Ends;
 use crate::settings::MAX_UDP_PAYLOAD;
 use crate::stats::Drop;
 use crate::worker::{PAUSE, Worker};
@@ -146,7 +147,9 @@ impl Queue {
             }
             worker.refresh();
             if self.batch.is_empty() {
-                self.socket.wait(IDLE)?;
+                if !self.socket.wait(IDLE)? {
+                    return Ok(()); // the interface is gone, and nothing comes by it any more
+                }
                 continue;
             }
             let received = Instant::now();
@@ -180,7 +183,7 @@ impl Queue {
                 continue;
             }
             let ends = datagram.ends;
-            if ends.peer.port() == 0 || ends.peer == ends.local {
+            if is_senseless(ends) {
                 worker.counters().dropped(Drop::Source);
                 continue;
             }
@@ -209,6 +212,19 @@ impl Queue {
         }
         answers
     }
+}
+
+/// Whether an answer could not arrive, or would come back to ourselves: what the kernel does not let
+/// through to sockets either.
+fn is_senseless(ends: Ends) -> bool {
+    let Ends { peer, local } = ends;
+    let ip = peer.ip();
+    let far = ip.is_loopback() && !local.ip().is_loopback();
+    far || ip.is_unspecified()
+        || ip.is_multicast()
+        || ip == Ipv4Addr::BROADCAST
+        || peer.port() == 0
+        || peer == local
 }
 
 /// Try until nobody else has it any more: who lets go of something has not done so the moment it says so.

@@ -178,6 +178,8 @@ pub(super) struct Socket {
     sent: Ring<xdp_desc>,
     vacant: Vec<u64>,
     memory: Mapping,
+    /// Whether the kernel copies between the interface's memory and ours.
+    copies: bool,
 }
 
 impl Socket {
@@ -223,6 +225,7 @@ impl Socket {
             sent: Ring::new(raw, sent.cast_unsigned(), &of.tx, FRAMES)?,
             vacant: frames(FRAMES).collect(),
             memory,
+            copies: true,
             fd,
         };
         for frame in frames(0) {
@@ -247,6 +250,9 @@ impl Socket {
         if result < 0 {
             return Err(io::Error::last_os_error());
         }
+        let mut options = libc::xdp_options { flags: 0 };
+        socket.copies = get(raw, (libc::SOL_XDP, libc::XDP_OPTIONS), &mut options).is_err()
+            || options.flags & libc::XDP_OPTIONS_ZEROCOPY == 0;
         Ok(socket)
     }
 
@@ -319,10 +325,11 @@ impl Socket {
         });
     }
 
-    /// Have the kernel send what is to be sent. Where the driver copies, each call takes some.
+    /// Have the kernel send what is to be sent: where it copies, each call copies some; else one call
+    /// wakes the interface's driver.
     pub(super) fn flush(&mut self) {
         self.sent.tell_put();
-        for _ in 0..FRAMES {
+        for _ in 0..if self.copies { FRAMES } else { 1 } {
             if self.sent.room() == FRAMES || !self.sent.sleeps() {
                 break;
             }
@@ -347,8 +354,8 @@ impl Socket {
         self.done.tell_taken();
     }
 
-    /// Wait for a frame, for so long at the most.
-    pub(super) fn wait(&self, limit: Duration) -> io::Result<()> {
+    /// Wait for a frame, for so long at the most. Returns false when the interface is gone.
+    pub(super) fn wait(&self, limit: Duration) -> io::Result<bool> {
         let mut poll = libc::pollfd {
             fd: self.fd.as_raw_fd(),
             events: libc::POLLIN,
@@ -357,20 +364,27 @@ impl Socket {
         let limit = libc::c_int::try_from(limit.as_millis()).unwrap_or(libc::c_int::MAX);
         // SAFETY: one structure, which outlives the call.
         match unsafe { libc::poll(&raw mut poll, 1, limit) } {
-            0.. if poll.revents & (libc::POLLERR | libc::POLLNVAL) == 0 => Ok(()),
-            0.. => Err(io::ErrorKind::NetworkDown.into()),
+            0 => {
+                // poll does not tell, so this is asked when nothing has come
+                let mut error: libc::c_int = 0;
+                get(
+                    self.fd.as_raw_fd(),
+                    (libc::SOL_SOCKET, libc::SO_ERROR),
+                    &mut error,
+                )?;
+                Ok(error == 0)
+            }
+            1.. => Ok(poll.revents & (libc::POLLERR | libc::POLLNVAL) == 0),
             _ => match io::Error::last_os_error() {
-                error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+                error if error.kind() == io::ErrorKind::Interrupted => Ok(true),
                 error => Err(error),
             },
         }
     }
 
-    /// Whether the interface itself reads and writes our memory, and nothing is copied.
+    /// Whether the kernel copies between the interface's memory and ours.
     pub(super) fn copies(&self) -> bool {
-        let mut options = libc::xdp_options { flags: 0 };
-        get(self.fd.as_raw_fd(), libc::XDP_OPTIONS, &mut options).is_err()
-            || options.flags & libc::XDP_OPTIONS_ZEROCOPY == 0
+        self.copies
     }
 }
 
@@ -397,13 +411,17 @@ fn set<T>(socket: RawFd, option: libc::c_int, value: &T) -> io::Result<()> {
 }
 
 /// Read an option whose value is `value`'s size and made of numbers.
-fn get<T>(socket: RawFd, option: libc::c_int, value: &mut T) -> io::Result<()> {
+fn get<T>(
+    socket: RawFd,
+    (level, option): (libc::c_int, libc::c_int),
+    value: &mut T,
+) -> io::Result<()> {
     let mut length = mem::size_of::<T>() as libc::socklen_t;
     // SAFETY: the kernel writes no more than `length` octets, and any octets are a valid value.
     let result = unsafe {
         libc::getsockopt(
             socket,
-            libc::SOL_XDP,
+            level,
             option,
             ptr::from_mut(value).cast(),
             &raw mut length,
@@ -418,6 +436,10 @@ fn get<T>(socket: RawFd, option: libc::c_int, value: &mut T) -> io::Result<()> {
 fn offsets(socket: RawFd) -> io::Result<xdp_mmap_offsets> {
     // SAFETY: all-zero is a valid value of these numbers.
     let mut offsets: xdp_mmap_offsets = unsafe { mem::zeroed() };
-    get(socket, libc::XDP_MMAP_OFFSETS, &mut offsets)?;
+    get(
+        socket,
+        (libc::SOL_XDP, libc::XDP_MMAP_OFFSETS),
+        &mut offsets,
+    )?;
     Ok(offsets)
 }
