@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
+from machine import unfit
 from measure import CLIENT_CPU, PATIENCE, SERVER_CPU, TICKS, BenchError, free_port
-from run import unfit
 
 from dnslb.config.load import load
 from dnslb.log import configure
