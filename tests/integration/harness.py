@@ -79,6 +79,10 @@ class Daemon:
             if text in line:
                 return line
 
+    def said(self, text: str) -> str:
+        """A line that holds `text`, whether it came before or is still to come."""
+        return next((line for line in self.lines if text in line), None) or self.wait_for(text)
+
     def ready(self) -> Daemon:
         line = self.wait_for("ready: ")
         self.port = int(line.split(": ")[1].split(", ")[0].rpartition(":")[2])
@@ -140,9 +144,9 @@ class Daemon:
         return counts
 
 
-def client(port: int) -> socket.socket:
+def client(port: int, patience: float = PATIENCE) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.settimeout(PATIENCE)
+    sock.settimeout(patience)
     sock.connect(("127.0.0.1", port))
     return sock
 
@@ -170,20 +174,21 @@ def ask(
     subnet: str | None = None,
     tcp: bool = False,
     source: str = "127.0.0.1",
+    patience: float = PATIENCE,
 ) -> DNSRecord:
-    """One question over UDP or TCP, and the parsed response."""
+    """One question over UDP or TCP, and the parsed response, which has `patience` seconds."""
     question = DNSRecord(q=DNSQuestion(name, number(qtype)))
     if subnet:
         question.add_ar(EDNS0(udp_len=1232, opts=[ecs(subnet)]))
     if tcp:
         server = ("127.0.0.1", port)
-        with socket.create_connection(server, PATIENCE, (source, 0)) as sock:
+        with socket.create_connection(server, patience, (source, 0)) as sock:
             packet = question.pack()
             sock.sendall(struct.pack("!H", len(packet)) + packet)
             stream = sock.makefile("rb")
             with stream:
                 return DNSRecord.parse(stream.read(struct.unpack("!H", stream.read(2))[0]))
-    with client(port) as sock:
+    with client(port, patience) as sock:
         sock.send(question.pack())
         reply = DNSRecord.parse(sock.recv(4096))
     if not reply.header.qr:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from harness import PATIENCE, ask
 
+from ports import free_port
 from tools import tool
 
 if TYPE_CHECKING:
@@ -20,22 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WINDOW = 128  # questions under way: few enough for the sockets' buffers
-
-
-def free_port() -> int:
-    """A port that was free a moment ago, of UDP and TCP alike."""
-    while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-        ):
-            udp.bind(("127.0.0.1", 0))
-            port = int(udp.getsockname()[1])
-            try:
-                tcp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 @contextmanager
@@ -46,7 +31,8 @@ def served(command: Sequence[str], port: int, known: str) -> Iterator[int]:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                if ask(port, known, "SOA").rr:
+                # what comes while a server takes its sockets may get lost
+                if ask(port, known, "SOA", patience=1.0).rr:
                     break
             except OSError:
                 pass

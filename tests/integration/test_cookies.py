@@ -10,12 +10,13 @@ from types import SimpleNamespace
 import pytest
 from dnslib import EDNS0, DNSQuestion, DNSRecord, EDNSOption
 from harness import PATIENCE, client, need_engine
-from peers import free_port, served
+from peers import served
 
 from dnslb.engine import new_engine
 from dnslb.publisher import EngineSettings
 from dnslb.zone.names import from_text
 from dnslb.zone.records import RRset
+from ports import free_port
 from tools import tool
 
 need_engine()

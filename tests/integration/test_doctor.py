@@ -15,6 +15,7 @@ from harness import PATIENCE, need_engine, until
 
 from dnslb.doctor.asking import Endpoint
 from dnslb.doctor.asking import ask as ask_server
+from ports import free_port
 from tools import tool
 
 need_engine()
@@ -90,7 +91,7 @@ def parent(folder, port, delegation=DELEGATION):
 
 @pytest.fixture
 def port():
-    return peers.free_port()
+    return free_port()
 
 
 @pytest.fixture

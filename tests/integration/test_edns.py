@@ -9,6 +9,7 @@ import time
 import pytest
 from harness import PATIENCE, Daemon, ask
 
+from ports import free_port
 from tools import tool
 
 SERVER = """\
@@ -94,12 +95,11 @@ def test_before_the_first_checks_have_ended(write, serve):
         zone = ZONE + (
             "services:\n"
             "  api:\n"
-            f"    check: {{type: http, port: {silent.getsockname()[1]}, timeout: 5s}}\n"
+            f"    check: {{type: http, port: {silent.getsockname()[1]},"
+            f" timeout: {PATIENCE:.0f}s, interval: {2 * PATIENCE:.0f}s}}\n"
             "    members: [{name: a, address: 127.0.0.1}]\n"
         )
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         serve(write(f'listen: ["127.0.0.1:{port}"]\n', example_com=zone))
         silent.settimeout(PATIENCE)
         connection, _ = silent.accept()

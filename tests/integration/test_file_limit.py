@@ -15,7 +15,7 @@ def test_clients_in_a_crowd_leave_the_checks_alone(write, webs):
         'listen: ["127.0.0.1:0"]\nworkers: 1\n',
         example_com=(
             "nameservers: [ns.example.net.]\n"
-            f"checks: {{web: {{type: http, port: {web.port}, interval: 250ms, timeout: 240ms}}}}\n"
+            f"checks: {{web: {{type: http, port: {web.port}, interval: 1s, timeout: 900ms}}}}\n"
             "services: {www: {check: web, when_down: nodata, members: "
             f"[{{address: {web.host}}}]}}}}\n"
         ),

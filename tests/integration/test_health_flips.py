@@ -10,7 +10,7 @@ import pytest
 from dnslib import DNSRecord
 from harness import ask, client, until
 
-CHECK = "{type: http, path: /healthz, interval: 250ms, timeout: 240ms, rise: 2, fall: 2}"
+CHECK = "{type: http, path: /healthz, interval: 1s, timeout: 900ms, rise: 2, fall: 2}"
 
 
 def zone(webs, *, strategy="round-robin", service="", check=CHECK):

@@ -16,6 +16,7 @@ from dnslib import DNSRecord
 from harness import PATIENCE, ask, client
 
 from dnslb.priority import CALLS, NICE, OWN
+from ports import free_port
 from tools import tool
 
 ZONE = """\
@@ -141,9 +142,7 @@ def test_a_closed_standard_file_is_no_matter(write, closed):
 
 
 def test_nobody_to_read_the_ready_line(write):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = write(f'listen: ["127.0.0.1:{port}"]\n', example_com=ZONE)
     command = [sys.executable, "-m", "dnslb", "serve", str(config)]
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device, not a path of ours

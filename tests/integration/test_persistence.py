@@ -18,7 +18,7 @@ def zone(webs):
     )
     return (
         "nameservers: [ns.example.net.]\n"
-        "checks: {web: {type: http, interval: 250ms, timeout: 240ms, rise: 2, fall: 2}}\n"
+        "checks: {web: {type: http, interval: 1s, timeout: 900ms, rise: 2, fall: 2}}\n"
         f"services:\n  www:\n    strategy: subnet\n    check: web\n    members:\n{members}"
     )
 

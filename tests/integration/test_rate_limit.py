@@ -67,7 +67,10 @@ def engine_with(limit):
 
 
 def promptly(test):
-    """Have the test run anew when it fails after a second, in which budgets fill up again."""
+    """Have the test run anew when it fails after a while, in which budgets fill up again.
+
+    The greatest of them gives an answer in half a second.
+    """
 
     @functools.wraps(test)
     def run(**arguments):
@@ -76,7 +79,7 @@ def promptly(test):
             try:
                 return test(**arguments)
             except AssertionError:
-                if time.monotonic() - began < 0.9:
+                if time.monotonic() - began < 0.45:
                     raise
         pytest.fail("this machine is too busy")
 
@@ -284,7 +287,8 @@ def test_the_log_of_a_server(write, serve):
     server.signal(signal.SIGHUP)
     server.wait_for("reloaded")
     assert all(server.ask("z.example", "SOA").header.tc == 0 for _ in range(20))
-    server.wait_for("answers to 127.0.0.0/24 are within their rate (answer) again; ")
+    # which is found out every two seconds, and so perhaps while it reloads
+    server.said("answers to 127.0.0.0/24 are within their rate (answer) again; ")
 
 
 def test_log(caplog):

@@ -161,7 +161,7 @@ def test_a_client_is_led_to_one_backend_by_every_type(serve, write):
     assert len(met) == 2
 
 
-CHECK = "{type: http, path: /healthz, interval: 300ms, timeout: 290ms, rise: 1, fall: 2}"
+CHECK = "{type: http, path: /healthz, interval: 1s, timeout: 900ms, rise: 1, fall: 2}"
 
 
 def flipping(webs, when_down: str) -> str:

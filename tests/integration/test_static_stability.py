@@ -20,10 +20,15 @@ services:
 """
 
 
+def go_on(process):
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
 def test_python_stands_still_and_its_threads_end(write):
     config = write(example_com=ZONE)
     process = subprocess.Popen(
-        [sys.executable, str(STALLING), str(config), "3"],
+        [sys.executable, str(STALLING), str(config)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -33,16 +38,15 @@ def test_python_stands_still_and_its_threads_end(write):
     try:
         port = int(process.stdout.readline().rstrip(":\n").rpartition(":")[2])
         with Asking(port, {"192.0.2.1"}) as asking:
-            process.stdin.write("\n")
-            process.stdin.flush()
+            go_on(process)
             assert process.stdout.readline() == "blocked\n"
-            before = asking.asked
+            asking.go_on()
+            go_on(process)
             ended = 0
             while (line := process.stdout.readline()) != "all threads of Python have ended\n":
                 assert line.startswith("ended ")
                 ended += 1
             assert ended
-            assert asking.asked > before + 100, "while it stood still"
             asking.go_on()
         assert not asking.wrong
         assert ask(port, "www.example.com", tcp=True).rr
