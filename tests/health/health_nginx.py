@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ports import free_port
 from tools import tool
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def nginx(folder: Path) -> Iterator[Nginx]:
     """Run nginx from `folder`, which holds server.pem."""
     program = tool("nginx", "nginx-light")
     (folder / "big").write_bytes(b"x" * 200_000)
-    h2c, h2 = _free(), _free()
+    h2c, h2 = free_port(), free_port()
     config = folder / "nginx.conf"
     config.write_text(CONFIG.format(folder=folder, loopback=LOOPBACK, h2c=h2c, h2=h2))
     process = subprocess.Popen([program, "-c", config, "-p", folder], stderr=subprocess.DEVNULL)
@@ -70,17 +71,11 @@ def nginx(folder: Path) -> Iterator[Nginx]:
         yield Nginx(folder, h2c, h2)
     finally:
         process.terminate()
-        process.wait(10)
-
-
-def _free() -> int:
-    with socket.socket() as sock:
-        sock.bind((LOOPBACK, 0))
-        return sock.getsockname()[1]
+        process.wait(30)
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while time.monotonic() < until:
         assert process.poll() is None, "nginx ended"
         with socket.socket() as sock:

@@ -16,7 +16,7 @@ from dnslb.health.checks.network import FailedError
 from dnslb.health.load import LoadSource
 from tools import tool
 
-SOON = 0.2  # seconds: the timeout of checks whose time is meant to run out
+SOON = 1.0  # seconds: the timeout of checks whose time is meant to run out
 
 
 @asynccontextmanager

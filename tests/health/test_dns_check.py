@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from dnslb.health.checks.base import Kept, Outcome
 from dnslb.health.checks.dns import DnsCheck
 from dnslb.health.checks.network import FailedError
+from ports import free_port
 from tools import tool
 
-SOON = 0.2  # seconds: the timeout of checks whose time is meant to run out
+SOON = 1.0  # seconds: the timeout of checks whose time is meant to run out
 NAME = ("www.example.com", QTYPE.A)
 
 ZONE = """
@@ -41,9 +42,7 @@ class Nsd:
     def __init__(self, folder):
         big = "\n".join(f"big TXT {'x' * 200}{number}" for number in range(9))
         (folder / "example.zone").write_text(ZONE.format(big=big))
-        with socket.socket() as sock:
-            sock.bind((LOOPBACK, 0))
-            self.port = sock.getsockname()[1]
+        self.port = free_port()
         config = folder / "nsd.conf"
         config.write_text(
             f'server:\n port: {self.port}\n ip-address: {LOOPBACK}\n ip-address: "::1"\n'

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from faults import network
 from faults.certificates import Certificates
-from faults.scenes import play
+from faults.scenes import RUN_OUT, play
 from faults.table import ALL, CELLS, COLUMNS, ROWS, markdown
 
 
@@ -30,6 +30,9 @@ def cells(*, of_network):
 @cells(of_network=False)
 def test_cell(cell, certificates):
     result = asyncio.run(play(cell, certificates))
+    if result.outcome is not cell.outcome and cell.failure in RUN_OUT:
+        # a busy machine may not have come as far by then as the failure
+        result = asyncio.run(play(cell, certificates, slower=10))
     assert result.outcome is cell.outcome, result
 
 

@@ -237,7 +237,7 @@ def silent_headers(connection, number):
 def test_frames(act, outcome):
     async def probe():
         async with answering(act) as port:
-            timeout = 0.3 if outcome is Outcome.READ_TIMEOUT else 3.0
+            timeout = 1.0 if outcome is Outcome.READ_TIMEOUT else 30.0
             return await Http2Check(port=port, timeout=timeout).probe(LOOPBACK, Kept())
 
     assert asyncio.run(probe()).outcome is outcome

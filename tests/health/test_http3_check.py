@@ -24,6 +24,7 @@ from dnslb.health.checks.network import Phase, Progress, resolve
 from dnslb.health.checks.quic import first
 from dnslb.health.checks.tls import Tls
 from dnslb.health.load import LoadSource
+from ports import free_port
 
 LOOPBACK = "127.0.0.1"
 HOST = "www.example.com"
@@ -137,7 +138,7 @@ def test_it_passes(tmp_path, ca, address):
         ({"path": "/nothing"}, Outcome.MALFORMED),
         ({"path": "/head"}, Outcome.TOO_LARGE),
         ({"path": "/forgotten"}, Outcome.RESET),
-        ({"path": "/silent", "timeout": 0.5}, Outcome.READ_TIMEOUT),
+        ({"path": "/silent", "timeout": 3.0}, Outcome.READ_TIMEOUT),
         ({"host": "other.example"}, Outcome.TLS_NAME),
         ({"tls": Tls()}, Outcome.TLS_UNTRUSTED),
         ({"tls": Tls(verify=False), "host": "other.example"}, Outcome.OK),
@@ -194,9 +195,9 @@ def test_the_server_is_left_without_state(tmp_path, ca):
 
 def test_a_server_that_does_not_wait(tmp_path, ca):
     async def probe():
-        async with serving(tmp_path, ca.issue_cert(HOST), idle_timeout=0.3) as port:
+        async with serving(tmp_path, ca.issue_cert(HOST), idle_timeout=3.0) as port:
             check = Http3Check(
-                port=port, path="/silent", host=HOST, tls=Tls(verify=False), timeout=10
+                port=port, path="/silent", host=HOST, tls=Tls(verify=False), timeout=30
             )
             return await check.probe(LOOPBACK, Kept())
 
@@ -248,10 +249,9 @@ def test_all_addresses_of_a_name_are_tried(tmp_path, ca, refusing):
         )
         async with serving(tmp_path, ca.issue_cert(HOST), "::1") as port:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-                sock.bind((LOOPBACK, 0))
-                other = sock.getsockname()[1]
-                if refusing:
-                    sock.close()
+                other = free_port()
+                if not refusing:
+                    sock.bind((LOOPBACK, other))
                 infos = [*await resolve(LOOPBACK, other), *await resolve("::1", port)]
                 asking = await first(infos, configuration, Progress(Phase.CONNECT))
                 request = {
@@ -274,10 +274,8 @@ def test_no_address_of_a_name_is_there():
     async def probe():
         configuration = QuicConfiguration(is_client=True, alpn_protocols=["h3"])
         infos = []
-        for family, address in ((socket.AF_INET, LOOPBACK), (socket.AF_INET6, "::1")):
-            with socket.socket(family, socket.SOCK_DGRAM) as sock:
-                sock.bind((address, 0))
-                infos += await resolve(address, sock.getsockname()[1])
+        for address in (LOOPBACK, "::1"):
+            infos += await resolve(address, free_port(address))
         await first(infos, configuration, Progress(Phase.CONNECT))
 
     with pytest.raises(ConnectionRefusedError):
@@ -300,16 +298,13 @@ def test_a_certificate_that_ends_soon(tmp_path, ca):
 
 
 def test_nobody_listens():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((LOOPBACK, 0))
-        port = sock.getsockname()[1]
-    result = asyncio.run(Http3Check(port=port, tls=Tls()).probe(LOOPBACK, Kept()))
+    result = asyncio.run(Http3Check(port=free_port(), tls=Tls()).probe(LOOPBACK, Kept()))
     assert result.outcome is Outcome.REFUSED
 
 
 def test_nobody_answers():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((LOOPBACK, 0))
-        check = Http3Check(port=sock.getsockname()[1], tls=Tls(), timeout=0.3)
+        check = Http3Check(port=sock.getsockname()[1], tls=Tls(), timeout=1.0)
         result = asyncio.run(check.probe(LOOPBACK, Kept()))
     assert result.outcome is Outcome.CONNECT_TIMEOUT

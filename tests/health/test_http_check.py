@@ -13,7 +13,7 @@ from dnslb.health.checks.http import HttpCheck
 from dnslb.health.checks.tls import Tls
 from dnslb.health.load import LoadSource
 
-SOON = 0.2  # seconds: the timeout of checks whose time is meant to run out
+SOON = 1.0  # seconds: the timeout of checks whose time is meant to run out
 HOST = "www.example.com"
 ORCA = LoadSource(kind="orca")
 FIELD = LoadSource(kind="json", field="a.b")
@@ -86,7 +86,7 @@ def test_responses(reply, options, outcome):
 def test_a_server_that_stops_talking_is_a_read_timeout(reply, options):
     result, _ = probe(reply, hold=True, timeout=SOON, **options)
     assert result.outcome is Outcome.READ_TIMEOUT
-    assert "within 200ms" in result.detail
+    assert "within 1s" in result.detail
 
 
 def test_a_full_queue_is_a_connect_timeout():

@@ -15,7 +15,7 @@ from dnslb.health.checks.http import HttpCheck
 from dnslb.health.checks.tls import Tls, context_for
 
 HOST = "www.example.com"
-SOON = 0.2  # seconds: the timeout of checks whose time is meant to run out
+SOON = 1.0  # seconds: the timeout of checks whose time is meant to run out
 
 
 def context(issuer, *names, **options):
@@ -114,7 +114,7 @@ def test_a_server_that_never_shakes_hands():
             return await HttpCheck(port=port, tls=Tls(), timeout=SOON).probe(LOOPBACK, Kept())
 
     result = asyncio.run(run())
-    assert (result.outcome, result.detail) == (Outcome.TLS, "no handshake within 200ms")
+    assert (result.outcome, result.detail) == (Outcome.TLS, "no handshake within 1s")
 
 
 def test_a_full_queue_is_a_connect_timeout_with_tls_too():
@@ -125,7 +125,7 @@ def test_a_full_queue_is_a_connect_timeout_with_tls_too():
 
 def test_a_server_that_stops_talking_after_the_handshake(ca, ca_file):
     result, _ = probe(
-        b"", hold=True, tls=context(ca, HOST), host=HOST, ca_file=ca_file, timeout=1.0
+        b"", hold=True, tls=context(ca, HOST), host=HOST, ca_file=ca_file, timeout=SOON
     )
     assert (result.outcome, result.detail) == (Outcome.READ_TIMEOUT, "no response within 1s")
 

@@ -29,7 +29,7 @@ def test_refused():
 
 def test_a_full_queue_is_a_connect_timeout():
     with full() as port:
-        result = asyncio.run(TcpCheck(port=port, timeout=0.2).probe(LOOPBACK, Kept()))
+        result = asyncio.run(TcpCheck(port=port, timeout=1.0).probe(LOOPBACK, Kept()))
     assert result.outcome is Outcome.CONNECT_TIMEOUT
 
 

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import subprocess
 import sys
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
@@ -12,8 +12,9 @@ from health_servers import LOOPBACK
 
 from dnslb.health.checks.base import Kept, Outcome
 from dnslb.health.checks.udp import UdpCheck
+from ports import free_port
 
-SOON = 0.2  # seconds: the timeout of checks whose time is meant to run out
+SOON = 1.0  # seconds: the timeout of checks whose time is meant to run out
 
 
 class Answering(asyncio.DatagramProtocol):
@@ -41,15 +42,6 @@ async def answering(*replies, host=LOOPBACK):
         yield server, transport.get_extra_info("sockname")[1]
     finally:
         transport.close()
-
-
-@contextmanager
-def unbound():
-    """A port that nothing listens on, since it was just given back."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((LOOPBACK, 0))
-        port = sock.getsockname()[1]
-    yield port
 
 
 def probe(*replies, host=LOOPBACK, address=None, **options):
@@ -100,13 +92,12 @@ def test_silence_is_a_read_timeout():
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_a_port_that_nothing_listens_on_refuses(loop):
-    with unbound() as port:
-        running = loop()
-        try:
-            check = UdpCheck(port=port, send=b"ping")
-            result = running.run_until_complete(check.probe(LOOPBACK, Kept()))
-        finally:
-            running.close()
+    running = loop()
+    try:
+        check = UdpCheck(port=free_port(), send=b"ping")
+        result = running.run_until_complete(check.probe(LOOPBACK, Kept()))
+    finally:
+        running.close()
     assert result.outcome is Outcome.REFUSED
 
 
@@ -116,8 +107,7 @@ def test_a_name_passes_with_the_address_that_answers():
 
 
 def test_a_name_none_of_whose_addresses_answers():
-    with unbound() as port:
-        result = asyncio.run(UdpCheck(port=port).probe("localhost", Kept()))
+    result = asyncio.run(UdpCheck(port=free_port()).probe("localhost", Kept()))
     assert result.outcome is Outcome.REFUSED
 
 

@@ -133,7 +133,7 @@ def test_what_the_server_sees(tls, options, seen):
         ({"send": b"x", "body": "ping"}, Outcome.BODY),
         ({"send": b"bye", "body": "pong"}, Outcome.CLOSED),
         ({"send": b"much", "body": "pong"}, Outcome.TOO_LARGE),
-        ({"body": "pong", "timeout": 0.3}, Outcome.READ_TIMEOUT),
+        ({"body": "pong", "timeout": 1.0}, Outcome.READ_TIMEOUT),
         ({"path": "/none"}, Outcome.STATUS),
         ({"path": "/away"}, Outcome.REDIRECT),
         ({"headers": (("Origin", "https://example.com"),)}, Outcome.OK),

@@ -130,7 +130,7 @@ def test_a_process_that_ends_again_and_again_is_started_less_and_less_often(monk
 
     async def scenario(workers, results):
         workers.schedule(keys("crash", "bystander"))
-        await results.until(lambda: len(results.of["crash"]) == 4)
+        await results.until(lambda: len(results.of["crash"]) >= 4)
 
     run(scenario)
     line = r"probe process \d ended \(exit status 7\); starting it anew in ([\d.]+)s"
@@ -161,7 +161,7 @@ def test_a_process_that_cannot_be_started_is_tried_again(monkeypatch, caplog, tm
         real = sys.executable
         monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
         workers.schedule(keys("a"))
-        await results.until(lambda: len(results.of["a"]) == 2)
+        await results.until(lambda: len(results.of["a"]) >= 2)
         assert results.of["a"][-1].outcome is Outcome.ERROR
         monkeypatch.setattr(sys, "executable", real)
         await results.until(lambda: results.of["a"][-1].ok)

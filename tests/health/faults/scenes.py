@@ -21,6 +21,7 @@ from dnslb.health.checks.tls import Tls
 from dnslb.health.monitor import Monitor
 from dnslb.health.probe import probe_once
 from dnslb.health.scheduler import ProbeKey
+from ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,12 +46,18 @@ RESTARTS = {"restart", "restart-reuse", "restart-unseen"}
 
 
 def check_for(
-    protocol: Protocol, failure: str, port: int, certificates: Certificates | None, **more: Any
+    protocol: Protocol,
+    failure: str,
+    port: int,
+    certificates: Certificates | None,
+    *,
+    slower: int = 1,
+    **more: Any,
 ) -> Check:
-    """The check that meets `failure`."""
+    """The check that meets `failure`, with a timeout `slower` times as long where it runs out."""
     options = {**protocol.good, **protocol.asks.get(failure, {}), **more}
     # on a machine that is busy the last third of SOON may go by without a byte
-    soon = 2 * SOON if failure == "drip" else SOON
+    soon = 2 * SOON if failure == "drip" else slower * SOON
     options.setdefault("timeout", soon if failure in RUN_OUT else LONG)
     if protocol.tls:
         options["tls"] = Tls(ca_file=certificates.ca_file if certificates else None)
@@ -58,8 +65,8 @@ def check_for(
     return protocol.check(port=port, **options)
 
 
-async def play(cell: Cell, certificates: Certificates) -> Result:
-    """The result of the probe that meets the failure of `cell`."""
+async def play(cell: Cell, certificates: Certificates, slower: int = 1) -> Result:
+    """The result of the probe that meets the failure of `cell`; `slower` as for `check_for`."""
     protocol, address = PROTOCOLS[cell.protocol], LOOPBACK[cell.family]
     if cell.failure == "name":
         return await _ask(check_for(protocol, "name", 1, certificates), NO_NAME)
@@ -67,15 +74,17 @@ async def play(cell: Cell, certificates: Certificates) -> Result:
         with _nobody(protocol, address) as port:
             return await _ask(check_for(protocol, "refused", port, certificates), address)
     if protocol.name == "http3":
-        return await _over_quic(protocol, cell.failure, address, certificates)
+        return await _over_quic(protocol, cell.failure, address, certificates, slower)
     if protocol.name == "push":
         return await _pushed(cell.failure)
     if protocol.server is None:
-        return await probe_once(ProbeKey(check_for(protocol, cell.failure, 1, None), address))
+        check = check_for(protocol, cell.failure, 1, None, slower=slower)
+        return await probe_once(ProbeKey(check, address))
     async with served(protocol, cell.failure, address, certificates) as wire:
         if cell.failure in RESTARTS:
             return await _restarted(protocol, cell.failure, address, certificates, wire)
-        return await _ask(check_for(protocol, cell.failure, wire.port, certificates), address)
+        check = check_for(protocol, cell.failure, wire.port, certificates, slower=slower)
+        return await _ask(check, address)
 
 
 @contextlib.asynccontextmanager
@@ -134,7 +143,7 @@ async def _restarted(
 
 
 async def _over_quic(
-    protocol: Protocol, failure: str, address: str, certificates: Certificates
+    protocol: Protocol, failure: str, address: str, certificates: Certificates, slower: int
 ) -> Result:
     own = {
         "reset",
@@ -148,7 +157,7 @@ async def _over_quic(
     }
     more: dict[str, Any] = {"path": f"/{failure}"} if failure in own else {}
     if failure in RUN_OUT:
-        more["timeout"] = 2 * SOON
+        more["timeout"] = 2 * SOON * (1 if failure == "drip" else slower)
     async with website(address, certificates, failure) as port:
         check = check_for(protocol, failure, port, certificates, **more)
         result = await _ask(check, address)
@@ -182,10 +191,9 @@ async def _pushed(failure: str) -> Result:
 def _nobody(protocol: Protocol, address: str):
     """A port on which nobody listens; over TCP it is taken, so that no other program gets it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    over_udp = protocol.datagrams or protocol.name == "http3"
-    with socket.socket(family, socket.SOCK_DGRAM if over_udp else socket.SOCK_STREAM) as sock:
+    if protocol.datagrams or protocol.name == "http3":
+        yield free_port(address)
+        return
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
         sock.bind((address, 0))
-        port = sock.getsockname()[1]
-        if over_udp:
-            sock.close()
-        yield port
+        yield sock.getsockname()[1]
