@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from ports import free_port
 from tools import tool
 
 sys.path.append(str(Path(__file__).parents[2] / "bench"))
 
-from measure import free_port, running
+from measure import running
 from queries import ask, hosts, probe, zone_of
 from servers import NAME, bind, dnslb, gdnsd, knot, nsd, pdns
 

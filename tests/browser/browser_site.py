@@ -9,11 +9,13 @@ sys.path.append(str(Path(__file__).parents[1] / "integration"))
 
 from harness import Daemon
 
+from ports import free_port
+
 ZONE = """
 nameservers: [ns.example.net.]
 ttl: 5
 checks:
-  web: {{type: http, path: /, port: {port}, interval: 1s, timeout: 900ms, rise: 1, fall: 1}}
+  web: {{type: http, path: /, port: {port}, interval: 1s, timeout: 900ms, rise: 1, fall: 3}}
 pools:
   europe:
     strategy: weighted
@@ -38,7 +40,7 @@ class Site:
         (folder / "zones" / "example.com.yaml").write_text(zone)
         self._config = folder / "dnslb.yaml"
         self._more = more
-        self.api = 0
+        self.api = free_port()  # for all starts
         self.daemon: Daemon
 
     def start(self) -> Daemon:
@@ -46,7 +48,6 @@ class Site:
         self._config.write_text(text)
         self.daemon = Daemon(self._config)
         self.daemon.ready()
-        self.api = self.daemon.api
         return self.daemon
 
 
@@ -57,7 +58,7 @@ def many(count: int) -> str:
         for at in range(count)
     )
     return (
-        "nameservers: [ns.example.net.]\nchecks:\n  beat: {type: push, deadline: 1h, rise: 1, fall: 1}\n"
+        "nameservers: [ns.example.net.]\nchecks:\n  beat: {type: push, deadline: 1h, rise: 1, fall: 3}\n"
         "pools:\n  big:\n   strategy: weighted\n   check: beat\n   members:\n"
         + members
         + "services:\n  www: {pool: big}\n"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browser_site import ZONE, Site
 from harness import Web
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tools import tool
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+
+expect.set_options(timeout=30_000)  # milliseconds; 5 s are few for a machine that is busy
 
 
 @pytest.fixture(scope="module")

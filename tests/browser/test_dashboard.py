@@ -61,7 +61,7 @@ def test_a_verdict_appears_as_it_changes(small, webs, visit):
     expect(row(page, "europe/ams1")).to_contain_text("IPv4 up")
     expect(page.locator("#timeline")).to_be_visible()
     webs[1].stop()
-    expect(row(page, "europe/ams1")).to_contain_text("IPv4 down", timeout=30_000)
+    expect(row(page, "europe/ams1")).to_contain_text("IPv4 down")
     expect(row(page, "europe/ams1")).to_contain_text("connection refused")
     expect(page.locator("#events")).to_contain_text("europe/ams1 down")
     expect(page.locator("#service-list")).to_contain_text("meant 100%")
@@ -69,7 +69,7 @@ def test_a_verdict_appears_as_it_changes(small, webs, visit):
     expect(page.locator("#rows tbody tr")).to_have_count(1)
     page.uncheck("#only-down")
     webs[1].start()
-    expect(row(page, "europe/ams1")).to_contain_text("IPv4 up", timeout=30_000)
+    expect(row(page, "europe/ams1")).to_contain_text("IPv4 up")
 
 
 def test_drained_and_undrained_by_keyboard_alone(small, visit):
@@ -129,9 +129,9 @@ def test_a_lost_connection_is_told_and_comes_back(small, visit):
     told = page.locator("#connection")
     expect(told).to_contain_text("Live")
     small.daemon.end()
-    expect(told).to_contain_text("Connection lost", timeout=30_000)
+    expect(told).to_contain_text("Connection lost")
     small.start()
-    expect(told).to_contain_text("Live", timeout=30_000)
+    expect(told).to_contain_text("Live")
     expect(page.locator("#rows tbody tr")).to_have_count(3)
 
 

@@ -16,6 +16,7 @@ import yaml
 from dnslib import DNSRecord
 from exposed import UNSEEN, exposing, families, written
 
+from ports import free_port
 from tools import tool
 
 ROOT = Path(__file__).parents[2]
@@ -124,12 +125,6 @@ def test_promtool_takes_the_alerts():
     subprocess.run([promtool, "check", "rules", str(ALERTS)], check=True, capture_output=True)
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def filled(expression):
     """An expression of the dashboard as Grafana would ask it."""
     for name, value in (
@@ -200,7 +195,7 @@ def test_prometheus_answers_every_query(tmp_path, scraper):
     async def scraped(asker):
         async with exposing(tmp_path) as (_, server), aiohttp.ClientSession() as session:
             base = scraper(server.api.port)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 100
             empty = {
                 where: filled(expression)
                 for where, expression, _ in expressions()
