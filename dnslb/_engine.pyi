@@ -224,23 +224,30 @@ class Engine:
             OSError: an address that cannot be had, as its `filename`; no socket is kept.
         """
 
-    def take(self, interfaces: Sequence[str]) -> list[tuple[int, str, bool]]:
-        """Take queries that come by these interfaces past the sockets, with AF_XDP.
+    def prepare(self, interfaces: Sequence[str]) -> None:
+        """Make ready what it takes to have queries by these interfaces past the sockets (AF_XDP).
 
-        Queries for the addresses that are bound, from now on or, before `start`, from then on. For
-        each interface: how many queues it has, whether its driver runs the program (`native`) or
-        the kernel behind it (`generic`), and whether frames are copied.
+        Queries for the addresses that are bound. All that needs privileges is done here.
 
         Raises:
-            OSError: an interface that cannot be had, as its `filename`; none is taken.
-            RuntimeError: nothing is bound, or the engine has stopped.
+            OSError: an interface that cannot be had, as its `filename`; none is prepared.
+            RuntimeError: nothing is bound, or the engine runs already.
         """
 
-    def taken(self) -> dict[str, int]:
-        """How many answers were made past the sockets, by interface."""
+    def attach(self) -> list[tuple[str, int, str, bool]]:
+        """Have the queries by the interfaces that are prepared, until the engine retires or stops.
 
-    def release(self) -> None:
-        """Let go of all interfaces, so that the sockets get what comes by them."""
+        Of each interface: its name, how many queues it has, whether its driver runs the program
+        (`native`) or the kernel behind it (`generic`), and whether frames are copied.
+
+        Raises:
+            OSError: an interface that cannot be had, as its `filename`; the sockets go on to have
+                the queries of all.
+            RuntimeError: the engine does not run.
+        """
+
+    def attached(self) -> dict[str, int]:
+        """How many answers were made past the sockets, by interface."""
 
     def start(self) -> None:
         """Answer on the bound sockets, from threads of the engine's own.

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Final
 from dnslb.config.describe import counted, describe
 from dnslb.config.load import load
 from dnslb.engine import new_engine
-from dnslb.errors import ConfigError, PlanError
+from dnslb.errors import ConfigError, ListenError, PlanError
 from dnslb.events import Events
-from dnslb.fastpath import retake, take
+from dnslb.fastpath import attach, prepare
 from dnslb.garbage import settle
 from dnslb.geo.watch import Watcher
 from dnslb.health.checks.group import leaves
@@ -118,7 +118,7 @@ class Server:
             if self.config.api is not None:
                 self._api_socket = bind_api(self.config.api, given)
             self.listening = bind(self._engine, self.config, given)
-            take(self._engine, self.config)
+            prepare(self._engine, self.config.xdp)
         finally:
             given.close()
 
@@ -130,11 +130,12 @@ class Server:
 
         Raises:
             PlanError: a strategy failed, or a plan is beyond the engine's bounds.
-            ListenError: the API cannot be served.
+            ListenError: the API cannot be served, or an interface cannot be had.
         """
         self.hooks.configure(self.config.hooks)
         if after is None:
             self._answer()
+            await asyncio.to_thread(attach, self._engine)
         saved = after.saved if after else await asyncio.to_thread(self._keeper.load)
         if saved:
             self.monitor.restore(saved)
@@ -150,6 +151,10 @@ class Server:
         if after is not None:
             self._answer()
             await self._succeed(after, saved)
+            try:
+                await asyncio.to_thread(attach, self._engine)
+            except ListenError as error:
+                log.warning("%s; until the next start, sockets have its queries", error)
             await self._open_api()
         await self._set_samples()
         limits = LimitLog(self._engine.limited)
@@ -238,13 +243,7 @@ class Server:
             if self._api_socket is not None:
                 files.append(self._api_socket.fileno())
             saved = await asyncio.to_thread(self.monitor.saved)
-            # an interface has one server; the sockets get what comes by it meanwhile
-            await asyncio.to_thread(self._engine.release)
-            try:
-                await successor.offer(files, saved)
-            except OSError:
-                await asyncio.to_thread(retake, self._engine, self.config)
-                raise
+            await successor.offer(files, saved)
             leaving()
             # queries first: each that is received from now on is the other's
             await asyncio.to_thread(self._engine.retire, LINGER)
@@ -302,9 +301,9 @@ class Server:
         if self._owns_process:
             settle(thoroughly=thoroughly)
 
-    def taken(self) -> dict[str, int]:
+    def attached(self) -> dict[str, int]:
         """Answers made past the kernel's sockets, by interface."""
-        return self._engine.taken()
+        return self._engine.attached()
 
     def stats(self) -> Stats:
         """The engine's counters."""

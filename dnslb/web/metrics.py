@@ -203,7 +203,7 @@ def _xdp(server: Server) -> Iterator[Metric]:
     answers = CounterMetricFamily(
         "dnslb_xdp_answers", "Answers made past the kernel's sockets.", labels=("interface",)
     )
-    for interface, count in server.taken().items():
+    for interface, count in server.attached().items():
         answers.add_metric((interface,), count)
     yield answers
 

@@ -147,31 +147,20 @@ impl Engine {
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "as PyO3 hands it over")]
-    fn take(
-        &self,
-        py: Python<'_>,
-        interfaces: Vec<String>,
-    ) -> PyResult<Vec<(usize, &'static str, bool)>> {
-        match py.detach(|| self.0.take(&interfaces)) {
-            Ok(opened) => Ok(opened
-                .iter()
-                .map(|one| (one.queues, one.mode.name(), one.copies))
-                .collect()),
-            Err(TakeError::Xdp(error)) => {
-                let code = error.source.raw_os_error();
-                let text = format!("{}: {}", error.what, error.source);
-                Err(PyOSError::new_err((code, text, error.interface)))
-            }
-            Err(TakeError::Life(error)) => Err(PyRuntimeError::new_err(error.to_string())),
-        }
+    fn prepare(&self, py: Python<'_>, interfaces: Vec<String>) -> PyResult<()> {
+        py.detach(|| self.0.prepare(&interfaces)).map_err(not_taken)
     }
 
-    fn taken(&self, py: Python<'_>) -> HashMap<String, u64> {
-        py.detach(|| self.0.taken())
+    fn attach(&self, py: Python<'_>) -> PyResult<Vec<(String, usize, &'static str, bool)>> {
+        let opened = py.detach(|| self.0.attach()).map_err(not_taken)?;
+        let told = opened
+            .into_iter()
+            .map(|one| (one.interface, one.queues, one.mode.name(), one.copies));
+        Ok(told.collect())
     }
 
-    fn release(&self, py: Python<'_>) {
-        py.detach(|| self.0.release());
+    fn attached(&self, py: Python<'_>) -> HashMap<String, u64> {
+        py.detach(|| self.0.attached())
     }
 
     #[pyo3(signature = (packet, client, transport="udp"))]
@@ -278,6 +267,17 @@ impl Engine {
 
     fn stop(&self, py: Python<'_>) {
         py.detach(|| self.0.stop());
+    }
+}
+
+fn not_taken(error: TakeError) -> PyErr {
+    match error {
+        TakeError::Xdp(error) => {
+            let code = error.source.raw_os_error();
+            let text = format!("{}: {}", error.what, error.source);
+            PyOSError::new_err((code, text, error.interface))
+        }
+        TakeError::Life(error) => PyRuntimeError::new_err(error.to_string()),
     }
 }
 

@@ -41,6 +41,9 @@ pub enum Drop {
     /// From port 0, or from the very address and port that it came to: answering goes nowhere or in
     /// circles.
     Source,
+    /// A frame that is torn, or whose checksums are wrong; of frames that the kernel has seen first, it
+    /// drops these itself.
+    Damaged,
     /// The answer is beyond the rate of the client's network.
     Rate,
     /// The operating system did not take the answer.
@@ -51,11 +54,12 @@ pub enum Drop {
 
 impl Drop {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Short,
         Self::Response,
         Self::Oversize,
         Self::Source,
+        Self::Damaged,
         Self::Rate,
         Self::Unsent,
         Self::Failed,
@@ -69,6 +73,7 @@ impl Drop {
             Self::Response => "response",
             Self::Oversize => "oversize",
             Self::Source => "source",
+            Self::Damaged => "damaged",
             Self::Rate => "rate",
             Self::Unsent => "unsent",
             Self::Failed => "failed",

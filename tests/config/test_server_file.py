@@ -46,6 +46,29 @@ def test_all_keys(tmp_path):
     assert (config.log_level, config.log_format) == ("debug", "json")
 
 
+def test_interfaces_past_the_sockets(tmp_path):
+    assert good(tmp_path, NS).xdp == ()
+    assert good(tmp_path, NS, "xdp: eth0\n").xdp == ("eth0",)
+    assert good(tmp_path, NS, "xdp: [eth0, wlan0.7]\n").xdp == ("eth0", "wlan0.7")
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        ("[eth0, eth0]", "eth0 stands twice"),
+        ("[a/b]", '"a/b" is no name of an interface'),
+        ("[..]", '".." is no name of an interface'),
+        ("['eth0 ']", '"eth0 " is no name of an interface'),
+        ("[sixteen-letters-]", "is no name of an interface"),
+    ],
+)
+def test_no_interfaces(tmp_path, names, problem):
+    files = {ZONE: NS, "dnslb.yaml": f"xdp: {names}\n"}
+    (found,) = examine(write(tmp_path, files)).problems
+    assert problem in str(found)
+    assert "dnslb.yaml:1:" in str(found)
+
+
 def test_what_tcp_clients_may_take(tmp_path):
     assert good(tmp_path, NS).tcp == Tcp(None, None, 10.0, 5.0)
     server = "tcp: {connections: 99, per_client: 9, idle_timeout: 500ms, query_timeout: 1m}\n"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +12,6 @@ from harness import Daemon, Web
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -41,6 +43,16 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return config
 
     return write
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder with one for zones, that other users may look into, which those of pytest are not."""
+    path = Path(tempfile.mkdtemp())
+    path.chmod(0o755)
+    (path / "zones").mkdir()
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -23,14 +21,9 @@ services:
 
 
 @pytest.fixture
-def folder():
-    """A folder that other users may look into, which those of pytest are not."""
-    path = Path(tempfile.mkdtemp())
-    path.chmod(0o755)
-    (path / "zones").mkdir()
-    (path / "zones/example.com.yaml").write_text(ZONE)
-    yield path
-    shutil.rmtree(path)
+def folder(open_folder):
+    (open_folder / "zones/example.com.yaml").write_text(ZONE)
+    return open_folder
 
 
 def users(pid):

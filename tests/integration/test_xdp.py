@@ -165,6 +165,34 @@ def test_a_replacement_takes_the_interface(cable, start):
     until(lambda: answers(new) == 1)
 
 
+def test_a_replacement_that_fails_leaves_the_interface_to_the_old_one(cable, start, serve, write):
+    daemon = start()
+    new = serve(write('listen: ["192.0.2.1:53"]\n', example_com=ZONE), "--replace")
+    new.wait_for("cannot listen on 192.0.2.1:53")
+    assert new.process.wait(30) == 1
+    daemon.wait_for("this one goes on")
+    assert "192.0.2.1" in cable.dig(daemon, SERVER[0], "www.example.com")
+    assert answers(daemon) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_gives_up_privileges_has_the_interface_all_the_same(cable, serve, open_folder):
+    config = open_folder / "dnslb.yaml"
+    server = f'listen: ["198.18.5.1:0"]\nxdp: [{cable.here}]\nuser: nobody\n'
+    config.write_text(server)
+    (open_folder / "zones/example.com.yaml").write_text(ZONE)
+    old = serve(config)
+    old.wait_for(f"xdp: {cable.here}: ")
+    old.ready()
+    assert "192.0.2.1" in cable.dig(old, SERVER[0], "www.example.com")
+    config.write_text(server.replace(":0", f":{old.port}"))
+    new = serve(config, "--replace")  # which root starts
+    new.wait_for(f"xdp: {cable.here}: 1 queue")
+    new.ready()
+    assert cable.has_program()
+    assert "192.0.2.1" in cable.dig(new, SERVER[0], "www.example.com")
+
+
 def test_an_interface_that_goes_away_takes_nothing_with_it(cable, start):
     daemon = start(listen='["127.0.0.1:0", "198.18.5.1:0"]')
     fast = {line.split()[1] for line in threads(daemon) if "dnslb-xdp" in line}

@@ -3,73 +3,92 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
-use super::lock;
 use crate::stats::Counters;
 use crate::wire::Rcode;
-use crate::worker::Worker;
 use crate::xdp::{Opened, Port, Queue, XdpError};
 
-/// What is needed to take interfaces, and those that are taken.
+/// Interfaces on their way: prepared, then with threads that wait, then attached.
 #[derive(Default)]
 pub(super) struct FastPath {
-    /// The addresses that are served, once they are bound.
-    pub(super) listen: Vec<SocketAddr>,
-    ports: Vec<Arc<Port>>,
-    /// Queues that nobody serves yet.
-    waiting: Vec<Queue>,
+    /// Interfaces that are not attached yet, each with its queues.
+    prepared: Vec<(Port, Vec<Queue>)>,
+    /// Where the threads that wait get their queues from, in the order of `prepared`.
+    waiting: Vec<Sender<Task>>,
+    attached: Vec<Arc<Port>>,
     threads: Vec<JoinHandle<()>>,
-    /// Of all threads that there have been, by interface.
+    /// Of all threads, by interface.
     counters: Vec<(String, Arc<Counters>)>,
 }
 
-/// A queue that its thread takes anew when it failed.
-pub(super) type Kept = Mutex<Queue>;
+/// What a thread is to serve.
+pub(super) type Task = (Arc<Port>, Queue);
+
+/// Starts a thread, which has a number and gets its task later, and tells where it counts.
+pub(super) type Start<'s> =
+    &'s mut dyn FnMut(usize, Receiver<Task>) -> io::Result<(JoinHandle<()>, Arc<Counters>)>;
 
 impl FastPath {
-    /// Take all of `interfaces`, or none.
-    pub(super) fn take(&mut self, interfaces: &[String]) -> Result<Vec<Opened>, XdpError> {
-        let mut taken = Vec::new();
-        let mut all = Vec::new();
-        for name in interfaces {
-            let (queues, opened) = Port::open(name, &self.listen)?;
-            taken.extend(queues);
-            all.push(opened);
-        }
-        let ports = taken.iter().map(|queue| Arc::clone(queue.port()));
-        self.ports.extend(ports);
-        self.waiting.extend(taken);
-        Ok(all)
+    /// Make ready what it takes to have the queries of all of `interfaces`, or of none.
+    pub(super) fn prepare(
+        &mut self,
+        interfaces: &[String],
+        listen: &[SocketAddr],
+    ) -> Result<(), XdpError> {
+        let ports = interfaces.iter().map(|name| Port::prepare(name, listen));
+        self.prepared = ports.collect::<Result<_, _>>()?;
+        Ok(())
     }
 
-    /// Give each queue that waits a thread of its own, which `spawn` starts and counts.
-    pub(super) fn start(
-        &mut self,
-        mut spawn: impl FnMut(usize, Kept) -> io::Result<(JoinHandle<()>, Arc<Counters>)>,
-    ) -> io::Result<()> {
-        for queue in std::mem::take(&mut self.waiting) {
-            let number = self.threads.len();
-            let name = queue.port().name().to_owned();
-            queue.start()?;
-            let (thread, counters) = spawn(number, Mutex::new(queue))?;
-            self.threads.push(thread);
-            self.counters.push((name, counters));
+    /// Start a thread for each queue of the interfaces that are prepared.
+    pub(super) fn start(&mut self, start: Start<'_>) -> io::Result<()> {
+        for (port, queues) in &self.prepared {
+            for _ in queues {
+                let (task, waits) = mpsc::channel();
+                let (thread, counters) = start(self.threads.len(), waits)?;
+                self.waiting.push(task);
+                self.threads.push(thread);
+                self.counters.push((port.name().to_owned(), counters));
+            }
         }
         Ok(())
     }
 
-    /// Let go of all interfaces: what was received is answered first.
+    /// Have the queries of all interfaces that are prepared, or of none.
+    pub(super) fn attach(&mut self) -> Result<Vec<Opened>, XdpError> {
+        let mut all = Vec::new();
+        let mut tasks = std::mem::take(&mut self.waiting).into_iter();
+        for (port, mut queues) in std::mem::take(&mut self.prepared) {
+            match port.attach(&mut queues) {
+                Ok(opened) => all.push(opened),
+                Err(error) => {
+                    drop(tasks); // whose threads end
+                    self.release();
+                    return Err(error);
+                }
+            }
+            let port = Arc::new(port);
+            self.attached.push(Arc::clone(&port));
+            for (queue, task) in queues.into_iter().zip(&mut tasks) {
+                let _ = task.send((Arc::clone(&port), queue)); // the thread waits
+            }
+        }
+        Ok(all)
+    }
+
+    /// Let go of all interfaces: the sockets get what comes by them, and what was received is answered.
     pub(super) fn release(&mut self) {
-        for port in &self.ports {
+        self.prepared.clear();
+        self.waiting.clear();
+        for port in self.attached.drain(..) {
             port.end();
         }
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
-        self.waiting.clear();
-        self.ports.clear();
     }
 
     /// How many answers were made by each interface.
@@ -81,9 +100,4 @@ impl FastPath {
         }
         answers
     }
-}
-
-/// Serve a queue with a worker.
-pub(super) fn serve(queue: &Kept, worker: &mut Worker) -> io::Result<()> {
-    lock(queue).serve(worker)
 }

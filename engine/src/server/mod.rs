@@ -161,7 +161,6 @@ impl Server {
         }
         let sockets = Sockets::bind(listen, workers.max(1), given)?;
         let bound = sockets.addresses();
-        lock(&self.fast_path).listen.clone_from(&bound);
         let gate = self.gate.get_or_init(|| Gate::new(limits));
         *life = Life::Bound(sockets, Arc::clone(gate));
         Ok(bound)
@@ -200,51 +199,59 @@ impl Server {
                 }
             }
         }
+        if let Err(error) = self.start_fast_path() {
+            lock(&self.fast_path).release();
+            self.end(threads);
+            return Err(LifeError::Thread(error.to_string()));
+        }
         *life = Life::Running(threads, handles);
-        drop(life);
-        let started = self.start_fast_path();
-        started.map_err(|error| LifeError::Thread(error.to_string()))
+        Ok(())
     }
 
-    /// Take queries that come by `interfaces` past the sockets, from now on or, before `start`, from then on: from
-    /// all of them, or on an error from none.
-    pub fn take(&self, interfaces: &[String]) -> Result<Vec<Opened>, TakeError> {
-        let is_running = match &*lock(&self.life) {
+    /// Make ready what it takes to have the queries of all of `interfaces`, or of none, past the sockets.
+    pub fn prepare(&self, interfaces: &[String]) -> Result<(), TakeError> {
+        let listen = match &*lock(&self.life) {
+            Life::Bound(sockets, _) => sockets.addresses(),
             Life::New => return Err(LifeError::NotBound.into()),
-            Life::Bound(..) => false,
-            Life::Running(..) => true,
+            Life::Running(..) => return Err(LifeError::Running.into()),
             Life::Stopped => return Err(LifeError::Stopped.into()),
         };
-        let opened = lock(&self.fast_path).take(interfaces)?;
-        if is_running && let Err(error) = self.start_fast_path() {
-            self.release();
-            return Err(LifeError::Thread(error.to_string()).into());
+        Ok(lock(&self.fast_path).prepare(interfaces, &listen)?)
+    }
+
+    /// Have the queries of the interfaces that are prepared, from all of them, or on an error from none: then
+    /// the sockets go on to have them.
+    pub fn attach(&self) -> Result<Vec<Opened>, TakeError> {
+        let life = lock(&self.life);
+        if !matches!(&*life, Life::Running(..)) {
+            return Err(LifeError::Stopped.into());
         }
-        Ok(opened)
+        Ok(lock(&self.fast_path).attach()?)
     }
 
-    /// Let go of all interfaces: what comes by them is taken by the sockets.
-    pub fn release(&self) {
-        lock(&self.fast_path).release();
-    }
-
-    /// How many answers were made past the sockets, by interface.
-    pub fn taken(&self) -> HashMap<String, u64> {
-        lock(&self.fast_path).answers()
-    }
-
+    /// Start the threads of interfaces that are prepared; they wait until `attach`.
     fn start_fast_path(&self) -> io::Result<()> {
-        lock(&self.fast_path).start(|number, queue| {
+        lock(&self.fast_path).start(&mut |number, waits| {
             let (shared, counters) = self.share(Transport::Udp);
             let counted = Arc::clone(&counters);
             let body = move || {
+                let Ok((port, queue)) = waits.recv() else {
+                    return;
+                };
+                // whoever goes on where a worker has failed has to find the queue again
+                let queue = Mutex::new(queue);
                 supervise(&shared, &counters, |mut worker| {
-                    fastpath::serve(&queue, &mut worker)
+                    lock(&queue).serve(&port, &mut worker)
                 });
             };
             let thread = thread::Builder::new().name(format!("dnslb-xdp-{number}"));
             Ok((thread.spawn(body)?, counted))
         })
+    }
+
+    /// How many answers were made past the sockets, by interface.
+    pub fn attached(&self) -> HashMap<String, u64> {
+        lock(&self.fast_path).answers()
     }
 
     /// What each thread is to do, with its name.
@@ -332,7 +339,7 @@ impl Server {
     pub fn stop(&self) {
         let life = std::mem::replace(&mut *lock(&self.life), Life::Stopped);
         self.shared.stopping.store(true, Ordering::Release);
-        self.release();
+        lock(&self.fast_path).release();
         if let Life::Running(threads, handles) = life {
             drop(handles);
             self.end(threads);
@@ -358,7 +365,7 @@ impl Server {
         };
         let _ = self.shared.retiring.set(Instant::now() + within);
         handles.clear();
-        self.release();
+        lock(&self.fast_path).release();
         for (_, handle) in threads.extract_if(.., |(transport, _)| *transport == Transport::Udp) {
             let _ = handle.join();
         }

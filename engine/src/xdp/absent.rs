@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use super::{Opened, XdpError};
 use crate::worker::Worker;
@@ -15,7 +14,7 @@ pub enum Queue {}
 
 impl Port {
     /// Say that there is no such thing here.
-    pub fn open(name: &str, _listen: &[SocketAddr]) -> Result<(Vec<Queue>, Opened), XdpError> {
+    pub fn prepare(name: &str, _listen: &[SocketAddr]) -> Result<(Self, Vec<Queue>), XdpError> {
         Err(XdpError {
             interface: name.to_owned(),
             what: "only Linux has AF_XDP",
@@ -24,29 +23,23 @@ impl Port {
     }
 
     /// Never called.
-    #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn attach(&self, _queues: &mut [Queue]) -> Result<Opened, XdpError> {
         match *self {}
     }
 
     /// Never called.
     pub fn end(&self) {}
+
+    /// Never called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match *self {}
+    }
 }
 
 impl Queue {
     /// Never called.
-    #[must_use]
-    pub fn port(&self) -> &Arc<Port> {
-        match *self {}
-    }
-
-    /// Never called.
-    pub fn start(&self) -> io::Result<()> {
-        match *self {}
-    }
-
-    /// Never called.
-    pub fn serve(&mut self, _worker: &mut Worker) -> io::Result<()> {
+    pub fn serve(&mut self, _port: &Port, _worker: &mut Worker) -> io::Result<()> {
         match *self {}
     }
 }

@@ -11,7 +11,6 @@ use super::program::Instruction;
 
 const MAP_CREATE: libc::c_int = 0;
 const MAP_UPDATE: libc::c_int = 2;
-const MAP_DELETE: libc::c_int = 3;
 const PROG_LOAD: libc::c_int = 5;
 #[cfg(test)]
 const PROG_RUN: libc::c_int = 10;
@@ -92,20 +91,6 @@ pub(super) fn put<const K: usize>(map: &OwnedFd, key: &[u8; K], value: u32) -> i
     // SAFETY: as MAP_UPDATE_ELEM has it; key and value have the sizes that the map was made with, and
     // outlive the call.
     unsafe { bpf(MAP_UPDATE, &raw const entry) }.map(|_| ())
-}
-
-/// Remove an entry from a map whose keys have `K` octets.
-pub(super) fn remove<const K: usize>(map: &OwnedFd, key: &[u8; K]) -> io::Result<()> {
-    let entry = Entry {
-        map: map.as_raw_fd().cast_unsigned(),
-        padding: 0,
-        key: key.as_ptr() as u64,
-        value: 0,
-        flags: 0,
-    };
-    // SAFETY: as MAP_DELETE_ELEM has it; the key has the size that the map was made with, and outlives
-    // the call.
-    unsafe { bpf(MAP_DELETE, &raw const entry) }.map(|_| ())
 }
 
 /// Load a program.

@@ -1,7 +1,6 @@
 //! Ethernet frames: from a query in one to the headers of its answer's.
 //!
-//! UDP checksums of queries are not looked at: the interface has done so, or, between virtual ones, they
-//! are not there yet. What is damaged all the same is refused as any other message is.
+//! Checksums are for us to verify: an interface tells the kernel what it found, but not the program.
 
 #![deny(
     clippy::unwrap_used,
@@ -39,16 +38,23 @@ const fn ip(address: IpAddr) -> usize {
 }
 
 impl Datagram {
-    /// The datagram in a frame; None if it is none that the program takes, or is torn.
+    /// The datagram in a frame; None if it is none that the program takes, or is damaged.
     pub(super) fn read(frame: &[u8]) -> Option<Self> {
         let (from, to, packet) = match *frame.get(ETHERNET - 2..)? {
             [0x08, 0x00, ref packet @ ..] => v4(packet)?,
             [0x86, 0xDD, ref packet @ ..] => v6(packet)?,
             _ => return None,
         };
-        let (&[p0, p1, q0, q1, l0, l1, _, _], _) = packet.split_first_chunk::<UDP>()?;
+        let (&[p0, p1, q0, q1, l0, l1, c0, c1], _) = packet.split_first_chunk::<UDP>()?;
         let length = usize::from(u16::from_be_bytes([l0, l1]));
-        if length < UDP || length > packet.len() {
+        let segment = packet.get(..length).filter(|_| length >= UDP)?;
+        let mut sum = Sum::pseudo(from, to, [l0, l1]);
+        // between virtual interfaces, what the checksum begins with stands in its place (RFC 768, and
+        // CHECKSUM_PARTIAL of the kernel)
+        let begun = sum.folded() == [c0, c1];
+        sum.add(segment);
+        let none = [c0, c1] == [0, 0] && to.is_ipv4();
+        if !(none || begun || sum.folded() == [0xFF, 0xFF]) {
             return None;
         }
         let udp = ETHERNET.checked_add(ip(to))?;
@@ -88,7 +94,6 @@ impl Datagram {
         let Ends { peer, local } = self.ends;
         let datagram = u16::try_from(length.checked_add(UDP)?).ok()?;
         let (header, udp) = packet.split_at_mut_checked(ip(local.ip()))?;
-        let mut sum = Sum::default();
         match (local.ip(), peer.ip()) {
             (IpAddr::V4(local), IpAddr::V4(peer)) => {
                 ethertype.copy_from_slice(&[0x08, 0x00]);
@@ -104,11 +109,9 @@ impl Datagram {
                 let (source, rest) = rest.split_first_chunk_mut::<4>()?;
                 let (target, _) = rest.split_first_chunk_mut::<4>()?;
                 *first = fixed;
-                *middle = check.end();
+                *middle = check.checksum();
                 *source = local.octets();
                 *target = peer.octets();
-                sum.add(&local.octets());
-                sum.add(&peer.octets());
             }
             (IpAddr::V6(local), IpAddr::V6(peer)) => {
                 ethertype.copy_from_slice(&[0x86, 0xDD]);
@@ -119,19 +122,17 @@ impl Datagram {
                 *first = [0x60, 0, 0, 0, l0, l1, NEXT_UDP, HOPS];
                 *source = local.octets();
                 *target = peer.octets();
-                sum.add(source);
-                sum.add(target);
             }
             _ => return None,
         }
         let [p0, p1] = local.port().to_be_bytes();
         let [q0, q1] = peer.port().to_be_bytes();
         let [l0, l1] = datagram.to_be_bytes();
-        sum.add(&[0, NEXT_UDP, l0, l1]);
+        let mut sum = Sum::pseudo(local.ip(), peer.ip(), [l0, l1]);
         sum.add(&[p0, p1, q0, q1, l0, l1]);
         sum.add(message);
         // a sum of zero means that there is none (RFC 768)
-        let [c0, c1] = match sum.end() {
+        let [c0, c1] = match sum.checksum() {
             [0, 0] => [0xFF, 0xFF],
             sum => sum,
         };
@@ -166,7 +167,9 @@ fn v4(packet: &[u8]) -> Option<(IpAddr, IpAddr, &[u8])> {
         return None;
     };
     let [.., t0, t1, t2, t3] = *head;
-    if u16::from_be_bytes([f0, f1]) & 0x3FFF != 0 {
+    let mut sum = Sum::default();
+    sum.add(head);
+    if u16::from_be_bytes([f0, f1]) & 0x3FFF != 0 || sum.folded() != [0xFF, 0xFF] {
         return None;
     }
     let length = usize::from(u16::from_be_bytes([l0, l1]));
@@ -193,6 +196,20 @@ fn v6(packet: &[u8]) -> Option<(IpAddr, IpAddr, &[u8])> {
 struct Sum(u64);
 
 impl Sum {
+    /// That of the header that UDP puts before its own (RFC 768, RFC 8200 section 8.1).
+    fn pseudo(from: IpAddr, to: IpAddr, length: [u8; 2]) -> Self {
+        let mut sum = Self::default();
+        for address in [from, to] {
+            match address {
+                IpAddr::V4(address) => sum.add(&address.octets()),
+                IpAddr::V6(address) => sum.add(&address.octets()),
+            }
+        }
+        let [l0, l1] = length;
+        sum.add(&[0, NEXT_UDP, l0, l1]);
+        sum
+    }
+
     fn add(&mut self, octets: &[u8]) {
         let (words, rest) = octets.as_chunks::<4>();
         // 32 bits at a time: their carries are folded at the end, which is the same
@@ -207,12 +224,18 @@ impl Sum {
         self.0 = self.0.wrapping_add(sum);
     }
 
-    fn end(self) -> [u8; 2] {
+    /// The sum so far, its carries added: all ones over what has its right checksum in it.
+    fn folded(&self) -> [u8; 2] {
         let mut sum = self.0;
         while sum > 0xFFFF {
             sum = (sum >> 16).wrapping_add(sum & 0xFFFF);
         }
-        (!(sum as u16)).to_be_bytes()
+        (sum as u16).to_be_bytes()
+    }
+
+    /// What makes the sum all ones.
+    fn checksum(&self) -> [u8; 2] {
+        self.folded().map(|octet| !octet)
     }
 }
 
@@ -227,40 +250,41 @@ pub(super) mod tests {
 
     pub(in super::super) const MESSAGE: &[u8] = b"\x12\x34 a query";
 
-    const MACS: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+    /// The hardware address that queries are sent to.
+    pub(in super::super) const MINE: [u8; 6] = [0xF2, 0, 0, 0, 0, 1];
+    const THEIRS: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
-    fn udp(payload: &[u8]) -> Vec<u8> {
+    /// A UDP segment between `ends`, two addresses one behind the other.
+    fn udp(ends: &[u8], payload: &[u8]) -> Vec<u8> {
         let length = (payload.len() + UDP) as u16;
         let [l0, l1] = length.to_be_bytes();
-        [&[0x30, 0x39, 0, 53, l0, l1, 0, 0], payload].concat()
+        let head = [0x30, 0x39, 0, 53, l0, l1];
+        let [c0, c1] = checksum(&[ends, &[0, 17, l0, l1], &head, payload]);
+        [&head[..], &[c0, c1], payload].concat()
+    }
+
+    fn checksum(parts: &[&[u8]]) -> [u8; 2] {
+        (!(summed(parts) as u16)).to_be_bytes()
     }
 
     /// A query from 192.0.2.9, port 12345, to 192.0.2.1, port 53.
     pub(in super::super) fn v4_frame(flags: [u8; 2], first: u8, protocol: u8) -> Vec<u8> {
-        let udp = udp(MESSAGE);
-        let [l0, l1] = (udp.len() as u16 + 20).to_be_bytes();
-        let ip = [
-            first, 0, l0, l1, 0, 7, flags[0], flags[1], 9, protocol, 0, 0,
-        ];
         let ends = [192, 0, 2, 9, 192, 0, 2, 1];
-        [&MACS[..], &[8, 0], &ip, &ends, &udp].concat()
+        let udp = udp(&ends, MESSAGE);
+        let [l0, l1] = (udp.len() as u16 + 20).to_be_bytes();
+        let ip = [first, 0, l0, l1, 0, 7, flags[0], flags[1], 9, protocol];
+        let sum = checksum(&[&ip, &ends]);
+        [&MINE[..], &THEIRS, &[8, 0], &ip, &sum, &ends, &udp].concat()
     }
 
     /// The same by IPv6, from `2001:db8::9` to `2001:db8::1`.
     pub(in super::super) fn v6_frame(next: u8) -> Vec<u8> {
-        let udp = udp(MESSAGE);
+        let ends = [9, 1].map(|last| Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, last).octets());
+        let udp = udp(ends.as_flattened(), MESSAGE);
         let [l0, l1] = (udp.len() as u16).to_be_bytes();
-        let [from, to] = [9, 1].map(|last| Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, last));
         let ip = [0x60, 0, 0, 0, l0, l1, next, 9];
-        [
-            &MACS[..],
-            &[0x86, 0xDD],
-            &ip,
-            &from.octets(),
-            &to.octets(),
-            &udp,
-        ]
-        .concat()
+        let ethernet = [&MINE[..], &THEIRS, &[0x86, 0xDD]].concat();
+        [&ethernet[..], &ip, ends.as_flattened(), &udp].concat()
     }
 
     /// The sum that a receiver makes over what a checksum covers: all ones where it is right.
@@ -291,8 +315,8 @@ pub(super) mod tests {
     fn an_answer_goes_back_the_way_that_the_query_came() {
         for message in [&b""[..], b"a", b"ab", b"abc", b"an answer of some length"] {
             let answer = answered(&v4_frame([0x40, 0], 0x45, 17), message);
-            assert_eq!(answer[..6], MACS[6..]);
-            assert_eq!(answer[6..12], MACS[..6]);
+            assert_eq!(answer[..6], THEIRS);
+            assert_eq!(answer[6..12], MINE);
             assert_eq!(summed(&[&answer[14..34]]), 0xFFFF, "IPv4's checksum");
             let pseudo = [&answer[26..34], &[0, 17], &answer[38..40]].concat();
             assert_eq!(summed(&[&pseudo, &answer[34..]]), 0xFFFF, "UDP's checksum");
@@ -324,13 +348,13 @@ pub(super) mod tests {
             for length in 0..whole.len() {
                 assert_eq!(Datagram::read(&whole[..length]), None);
             }
-            let mut longer = whole.clone();
-            let length = whole.len() - MESSAGE.len() - 4;
-            longer[length] = 0x7F; // UDP says more than there is
-            assert_eq!(Datagram::read(&longer), None);
-            longer[length] = 0;
-            longer[length + 1] = 7; // and less than its own header
-            assert_eq!(Datagram::read(&longer), None);
+            let at = whole.len() - MESSAGE.len() - 4;
+            for length in [[0x7F, 0], [0, 7]] {
+                // more than there is, and less than its own header
+                let mut other = whole.clone();
+                other[at..at + 2].copy_from_slice(&length);
+                assert_eq!(Datagram::read(&other), None);
+            }
         }
         for (flags, first, protocol) in [
             ([0x20, 0], 0x45, 17),
@@ -341,6 +365,32 @@ pub(super) mod tests {
             assert_eq!(Datagram::read(&v4_frame(flags, first, protocol)), None);
         }
         assert_eq!(Datagram::read(&v6_frame(44)), None, "a fragment");
+    }
+
+    #[test]
+    fn no_octet_is_damaged_unseen() {
+        for (whole, checked) in [(v4_frame([0, 0], 0x45, 17), 14), (v6_frame(17), 22)] {
+            for at in checked..whole.len() {
+                let mut other = whole.clone();
+                other[at] ^= 0x10;
+                assert_eq!(Datagram::read(&other), None, "octet {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_checksum_may_be_missing_where_that_is_allowed() {
+        let mut v4 = v4_frame([0, 0], 0x45, 17);
+        let mut v6 = v6_frame(17);
+        for (frame, ends, at) in [(&mut v4, 26..34, 40), (&mut v6, 22..54, 60)] {
+            let pseudo = [&frame[ends], &[0, 17], &frame[at - 2..at]].concat();
+            let begun = (summed(&[&pseudo]) as u16).to_be_bytes();
+            frame[at..at + 2].copy_from_slice(&begun);
+            assert!(Datagram::read(frame).is_some(), "begun by a virtual one");
+            frame[at..at + 2].copy_from_slice(&[0, 0]);
+        }
+        assert!(Datagram::read(&v4).is_some());
+        assert_eq!(Datagram::read(&v6), None);
     }
 
     #[test]

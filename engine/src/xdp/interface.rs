@@ -10,10 +10,17 @@ use std::ptr;
 
 use socket2::SockAddr;
 
+/// Sorts of interfaces whose frames have Ethernet's header (`ARPHRD_ETHER`, `ARPHRD_LOOPBACK`).
+const ETHERNET: &str = "1";
+const LOOPBACK: &str = "772";
+
 /// An interface.
 pub(super) struct Interface {
     pub(super) index: u32,
     pub(super) mtu: usize,
+    /// The hardware address.
+    pub(super) address: [u8; 6],
+    pub(super) is_loopback: bool,
     /// How many queues frames are received on.
     pub(super) queues: u32,
 }
@@ -27,17 +34,32 @@ impl Interface {
             return Err(io::Error::last_os_error());
         }
         let folder = format!("/sys/class/net/{name}");
-        let mtu = fs::read_to_string(format!("{folder}/mtu"))?;
+        let read = |file| {
+            fs::read_to_string(format!("{folder}/{file}")).map(|text| text.trim().to_owned())
+        };
+        let kind = read("type")?;
+        if !(kind == ETHERNET || kind == LOOPBACK) {
+            return Err(io::Error::other("its frames are none of Ethernet's"));
+        }
         let queues = fs::read_dir(format!("{folder}/queues"))?
             .filter_map(Result::ok)
             .filter(|queue| queue.file_name().as_encoded_bytes().starts_with(b"rx-"))
             .count();
+        let address = read("address")?;
         Ok(Self {
             index,
-            mtu: mtu.trim().parse().map_err(io::Error::other)?,
+            mtu: read("mtu")?.parse().map_err(io::Error::other)?,
+            address: hardware(&address).ok_or_else(|| io::Error::other(address))?,
+            is_loopback: kind == LOOPBACK,
             queues: queues as u32,
         })
     }
+}
+
+/// An address as `02:00:00:00:00:01` writes it.
+fn hardware(text: &str) -> Option<[u8; 6]> {
+    let octets = text.split(':').map(|octet| u8::from_str_radix(octet, 16));
+    octets.collect::<Result<Vec<_>, _>>().ok()?.try_into().ok()
 }
 
 /// The addresses of all interfaces of this system.

@@ -69,6 +69,8 @@ impl Mode {
 /// What an interface is run with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
+    /// Its name.
+    pub interface: String,
     /// How many queues it has.
     pub queues: usize,
     /// Where the program runs.

@@ -3,8 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,11 +24,14 @@ const BATCH: usize = 64;
 /// The longest query that is answered; none that means anything comes near.
 const MAX_QUERY: usize = 2048;
 
-/// How often an idle worker looks whether there is a new snapshot to move to or the engine stops.
+/// How often an idle worker looks whether there is a new snapshot to move to or the interface is let go.
 const IDLE: Duration = Duration::from_millis(100);
 
-/// How long what was received by then is answered, once it ends.
+/// How long what was received by then is answered, once the interface is let go.
 const DRAIN: Duration = Duration::from_millis(500);
+
+/// How long frames may be on their way from the program to the socket.
+const LAST: Duration = Duration::from_millis(20);
 
 /// How long another may take to let go of an interface.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -37,71 +39,85 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Addresses that the program knows at the most.
 const ADDRESSES: usize = 4096;
 
-/// An interface, with the program running on it until it is dropped.
+/// An interface: first prepared, which needs privileges, then attached.
 pub struct Port {
     name: String,
-    /// What the program is tied to the interface by.
-    _link: OwnedFd,
+    interface: Interface,
+    program: OwnedFd,
     sockets: OwnedFd,
-    mtu: usize,
-    ending: AtomicBool,
+    /// What the program is tied to the interface by, while it is.
+    link: Mutex<Option<OwnedFd>>,
+    /// When it was let go.
+    ended: OnceLock<Instant>,
 }
 
 /// A queue of an interface, to be served by one thread.
 pub struct Queue {
-    port: Arc<Port>,
     number: u32,
     socket: Socket,
     batch: Vec<Received>,
 }
 
 impl Port {
-    /// Take an interface for queries to the addresses of `listen`.
-    pub fn open(name: &str, listen: &[SocketAddr]) -> Result<(Vec<Queue>, Opened), XdpError> {
-        let fail = |what| {
-            let interface = name.to_owned();
-            move |source| XdpError {
-                interface,
-                what,
-                source,
-            }
-        };
+    /// Make ready what it takes to have an interface's queries to the addresses of `listen`.
+    pub fn prepare(name: &str, listen: &[SocketAddr]) -> Result<(Self, Vec<Queue>), XdpError> {
+        let fail = |what| failing(name, what);
         let interface = Interface::find(name).map_err(fail("no such interface"))?;
         let addresses = bpf::map(Map::Hash, program::KEY, 4, ADDRESSES);
         let addresses = addresses.map_err(fail("the kernel makes no map"))?;
-        for address in asked(listen).map_err(fail("addresses cannot be listed"))? {
+        let asked = asked(listen, &interface).map_err(fail("addresses cannot be listed"))?;
+        for address in asked {
             bpf::put(&addresses, &key(address), 1).map_err(fail("too many addresses"))?;
         }
         let sockets = bpf::map(Map::Sockets, 4, 4, interface.queues.max(1) as usize);
         let sockets = sockets.map_err(fail("the kernel makes no map of sockets"))?;
-        let program = program::program(&addresses, &sockets, program::PASS);
-        let program = bpf::load(&program).map_err(fail("the kernel does not take the program"))?;
-        let (link, mode) = patiently(|| bpf::attach(&program, interface.index))
-            .map_err(fail("the program cannot be attached"))?;
-        let port = Arc::new(Self {
-            name: name.to_owned(),
-            _link: link,
-            sockets,
-            mtu: interface.mtu,
-            ending: AtomicBool::new(false),
-        });
-        let mut queues = Vec::new();
-        for number in 0..interface.queues {
-            let socket = patiently(|| Socket::open(interface.index, number))
-                .map_err(fail("a queue cannot be had"))?;
-            queues.push(Queue {
-                port: Arc::clone(&port),
+        let code = program::program(interface.address, &addresses, &sockets, program::PASS);
+        let program = bpf::load(&code).map_err(fail("the kernel does not take the program"))?;
+        let open = |number| {
+            Ok(Queue {
                 number,
-                socket,
+                socket: Socket::open()?,
                 batch: Vec::with_capacity(BATCH),
-            });
+            })
+        };
+        let queues: io::Result<_> = (0..interface.queues).map(open).collect();
+        let port = Self {
+            name: name.to_owned(),
+            interface,
+            program,
+            sockets,
+            link: Mutex::default(),
+            ended: OnceLock::new(),
+        };
+        Ok((port, queues.map_err(fail("no socket"))?))
+    }
+
+    /// Have the interface's queries from now on: `serve` is to be called for each of `queues`.
+    pub fn attach(&self, queues: &mut [Queue]) -> Result<Opened, XdpError> {
+        let fail = |what| failing(&self.name, what);
+        let index = self.interface.index;
+        for queue in &mut *queues {
+            let socket = &mut queue.socket;
+            patiently(|| socket.bind(index, queue.number))
+                .map_err(fail("a queue cannot be had"))?;
+            bpf::put(&self.sockets, &queue.number.to_ne_bytes(), socket.number())
+                .map_err(fail("the kernel does not take a socket"))?;
         }
-        let opened = Opened {
+        let (link, mode) = patiently(|| bpf::attach(&self.program, index))
+            .map_err(fail("the program cannot be attached"))?;
+        *self.link() = Some(link);
+        Ok(Opened {
+            interface: self.name.clone(),
             queues: queues.len(),
             mode,
             copies: queues.iter().any(|queue| queue.socket.copies()),
-        };
-        Ok((queues, opened))
+        })
+    }
+
+    /// Have the sockets of the system get what comes from now on, and the threads that serve the queues end.
+    pub fn end(&self) {
+        *self.link() = None;
+        let _ = self.ended.set(Instant::now());
     }
 
     /// The interface's name.
@@ -110,59 +126,48 @@ impl Port {
         &self.name
     }
 
-    /// Have the threads that serve the interface let go of it.
-    pub fn end(&self) {
-        self.ending.store(true, Ordering::Release);
+    fn link(&self) -> std::sync::MutexGuard<'_, Option<OwnedFd>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Queue {
-    /// The interface.
-    #[must_use]
-    pub fn port(&self) -> &Arc<Port> {
-        &self.port
-    }
-
-    /// Have the program give the queue's frames to this one, which `serve` is to be called for.
-    pub fn start(&self) -> io::Result<()> {
-        let number = self.socket.number();
-        bpf::put(&self.port.sockets, &self.number.to_ne_bytes(), number)
-    }
-
-    /// Answer until the engine stops or the interface is let go; and then, for a while, what has been
+    /// Answer what comes on a queue of `port` until that is let go; and then, for a while, what has been
     /// received by then.
-    pub fn serve(&mut self, worker: &mut Worker) -> io::Result<()> {
-        let mut ended = None;
+    pub fn serve(&mut self, port: &Port, worker: &mut Worker) -> io::Result<()> {
+        // what a worker has failed on is not given to the next one
+        self.socket.give_back(&mut self.batch);
+        let mut quiet = false; // since nothing has come while it was waited for the last
         loop {
-            if ended.is_none() && (worker.is_ending() || self.port.ending.load(Ordering::Acquire)) {
-                // from now on the sockets get what comes
-                let _ = bpf::remove(&self.port.sockets, &self.number.to_ne_bytes());
-                ended = Some(Instant::now());
-            }
-            self.socket.receive(&mut self.batch, BATCH);
-            if let Some(ended) = ended
-                && (self.batch.is_empty() || ended.elapsed() > DRAIN)
-            {
-                return Ok(());
-            }
+            let ended = port.ended.get();
             worker.refresh();
-            if self.batch.is_empty() {
-                if !self.socket.wait(IDLE)? {
-                    return Ok(()); // the interface is gone, and nothing comes by it any more
-                }
-                continue;
+            self.socket.receive(&mut self.batch, BATCH);
+            if !self.batch.is_empty() {
+                quiet = false;
+                let received = Instant::now();
+                let answers = self.answer(port, worker);
+                self.socket.flush();
+                worker.counters().latency().add(received.elapsed(), answers);
+                self.socket.give_back(&mut self.batch);
             }
-            let received = Instant::now();
-            let answers = self.answer(worker);
-            self.socket.flush();
-            let took = received.elapsed();
-            worker.counters().latency().add(took, answers);
-            self.socket.give_back(&mut self.batch);
+            match ended {
+                Some(ended) if ended.elapsed() > DRAIN => return Ok(()),
+                _ if !self.socket.is_idle() => {}
+                Some(_) if quiet && self.socket.is_sent() => return Ok(()),
+                Some(_) => {
+                    self.socket.wait(LAST)?;
+                    self.socket.flush();
+                    quiet = true;
+                }
+                // where the interface is gone, nothing comes by it any more
+                None if !self.socket.wait(IDLE)? => return Ok(()),
+                None => {}
+            }
         }
     }
 
     /// Answer a batch. Returns how many answers there are.
-    fn answer(&mut self, worker: &mut Worker) -> u64 {
+    fn answer(&mut self, port: &Port, worker: &mut Worker) -> u64 {
         let mut answers = 0;
         let mut datagrams = [None; BATCH];
         for (datagram, received) in datagrams.iter_mut().zip(&self.batch) {
@@ -175,7 +180,7 @@ impl Queue {
         }));
         for (datagram, received) in datagrams.iter().zip(&self.batch) {
             let Some(datagram) = datagram else {
-                worker.counters().dropped(Drop::Source);
+                worker.counters().dropped(Drop::Damaged);
                 continue;
             };
             if datagram.end - datagram.start > MAX_QUERY {
@@ -187,13 +192,14 @@ impl Queue {
                 worker.counters().dropped(Drop::Source);
                 continue;
             }
-            let Some(vacant) = self.socket.vacant() else {
+            let Some((frame, out)) = self.socket.pair(received) else {
                 worker.counters().dropped(Drop::Unsent);
                 continue;
             };
-            let (frame, out) = self.socket.pair(received, &vacant);
             let query = datagram.message(frame);
-            let room = datagram.room(self.port.mtu).min(MAX_UDP_PAYLOAD.into());
+            let room = datagram
+                .room(port.interface.mtu)
+                .min(MAX_UDP_PAYLOAD.into());
             let length = out
                 .get_mut(datagram.start..)
                 .and_then(|out| out.get_mut(..room.min(out.len())))
@@ -202,15 +208,21 @@ impl Queue {
                 let answer = length.and_then(|length| out.get(datagram.start..)?.get(..length));
                 worker.sample(ends, query, answer);
             }
-            match length.and_then(|length| datagram.answer(frame, out, length)) {
-                Some(length) => {
-                    self.socket.send(vacant, length);
-                    answers += 1;
-                }
-                None => self.socket.keep(vacant),
+            if let Some(length) = length.and_then(|length| datagram.answer(frame, out, length)) {
+                self.socket.send(length);
+                answers += 1;
             }
         }
         answers
+    }
+}
+
+fn failing(interface: &str, what: &'static str) -> impl FnOnce(io::Error) -> XdpError {
+    let interface = interface.to_owned();
+    move |source| XdpError {
+        interface,
+        what,
+        source,
     }
 }
 
@@ -228,7 +240,7 @@ fn is_senseless(ends: Ends) -> bool {
 }
 
 /// Try until nobody else has it any more: who lets go of something has not done so the moment it says so.
-fn patiently<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let end = Instant::now() + PATIENCE;
     loop {
         match attempt() {
@@ -240,9 +252,9 @@ fn patiently<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// The addresses and ports that are asked where `listen` is listened on: for the wildcard, those that the
-/// system has by now.
-fn asked(listen: &[SocketAddr]) -> io::Result<Vec<SocketAddr>> {
+/// The addresses and ports that are asked by `interface` where `listen` is listened on: for the
+/// wildcard, those that the system has by now. Its own, of loopback, are nobody else's.
+fn asked(listen: &[SocketAddr], interface: &Interface) -> io::Result<Vec<SocketAddr>> {
     let mut all = Vec::new();
     for &one in listen {
         if one.ip().is_unspecified() {
@@ -253,6 +265,7 @@ fn asked(listen: &[SocketAddr]) -> io::Result<Vec<SocketAddr>> {
             all.push(one);
         }
     }
+    all.retain(|one| interface.is_loopback || !one.ip().is_loopback());
     Ok(all)
 }
 

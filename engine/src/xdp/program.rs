@@ -15,6 +15,8 @@ const UDP: i32 = 17;
 
 // Where things stand in a frame: an Ethernet header of 14 octets, then IPv4's of 20 or IPv6's of 40,
 // then UDP's of 8.
+const TO: i16 = 0;
+const FROM: i16 = 6;
 const TYPE: i16 = 12;
 const V4: i16 = 14;
 const V4_END: i32 = 14 + 20 + 8;
@@ -26,6 +28,9 @@ const V4_FRAGMENT: i16 = V4 + 6;
 const V4_PROTOCOL: i16 = V4 + 9;
 const V4_TO: i16 = V4 + 16;
 const V4_PORT: i16 = V4 + 20 + 2;
+
+/// The bit of a hardware address' first octet that means many.
+const IS_GROUP: i32 = 1;
 
 /// Version 4 and a header of five words, which is one without options.
 const PLAIN_V4: i32 = 0x45;
@@ -147,9 +152,10 @@ impl Assembly {
         self.add(0x95, 0, 0, 0, 0);
     }
 
+    /// Pass on what has another value in the lower half of a register.
     fn pass_unless(&mut self, register: u8, value: i32) {
         self.passing.push(self.code.len());
-        self.add(0x55, register, 0, 0, value);
+        self.add(0x56, register, 0, 0, value);
     }
 
     fn pass_if(&mut self, register: u8, value: i32) {
@@ -188,14 +194,28 @@ impl Assembly {
     }
 }
 
-/// The program, for a map of addresses and one of sockets, by the interface's queue. What is for an
+/// The program, for the interface's hardware address, a map of addresses and one of sockets, by the interface's queue. What is for an
 /// address of ours, but has no socket, becomes `otherwise`.
-pub(super) fn program(addresses: &OwnedFd, sockets: &OwnedFd, otherwise: u32) -> Vec<Instruction> {
+pub(super) fn program(
+    to: [u8; 6],
+    addresses: &OwnedFd,
+    sockets: &OwnedFd,
+    otherwise: u32,
+) -> Vec<Instruction> {
     let mut it = Assembly::default();
     it.copy(CONTEXT, FIRST);
     it.load(Size::Word, FRAME, CONTEXT, DATA);
     it.load(Size::Word, END, CONTEXT, DATA_END);
     it.pass_shorter(V4_END);
+    // frames to others come where all are listened to, and answers to groups would flood the network
+    let [t0, t1, t2, t3, t4, t5] = to;
+    it.load(Size::Word, SCRATCH, FRAME, TO);
+    it.pass_unless(SCRATCH, i32::from_ne_bytes([t0, t1, t2, t3]));
+    it.load(Size::Half, SCRATCH, FRAME, TO + 4);
+    it.pass_unless(SCRATCH, u16::from_ne_bytes([t4, t5]).into());
+    it.load(Size::Byte, SCRATCH, FRAME, FROM);
+    it.and(SCRATCH, IS_GROUP);
+    it.pass_unless(SCRATCH, 0);
     it.load(Size::Half, SCRATCH, FRAME, TYPE);
     let other = it.jump_unless(SCRATCH, ETHERTYPE_IPV4);
 
@@ -250,7 +270,7 @@ mod tests {
     use std::io;
 
     use super::super::bpf::{self, Map};
-    use super::super::frame::tests::{v4_frame, v6_frame};
+    use super::super::frame::tests::{MINE, v4_frame, v6_frame};
     use super::super::port::key;
     use super::*;
 
@@ -265,7 +285,7 @@ mod tests {
                 bpf::put(&addresses, &key(address.parse().unwrap()), 1)?;
             }
             let sockets = bpf::map(Map::Sockets, 4, 4, 1)?;
-            bpf::load(&program(&addresses, &sockets, OURS))
+            bpf::load(&program(MINE, &addresses, &sockets, OURS))
         };
         match make() {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -293,10 +313,13 @@ mod tests {
         ] {
             assert_eq!(run(&frame), PASS, "{name}");
         }
-        // each octet of what is compared: types, addresses, ports
+        let mut from_many = v4.clone();
+        from_many[6] |= 1;
+        assert_eq!(run(&from_many), PASS);
+        // each octet of what is compared: hardware address, types, addresses, ports
         for (frame, compared) in [
-            (&v4, [12..14, 30..34, 36..38]),
-            (&v6, [12..14, 38..54, 56..58]),
+            (&v4, [0..6, 12..14, 30..34, 36..38]),
+            (&v6, [0..6, 12..14, 38..54, 56..58]),
         ] {
             for at in compared.into_iter().flatten() {
                 let mut other = frame.clone();

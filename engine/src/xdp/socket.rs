@@ -166,16 +166,14 @@ pub(super) struct Received {
     length: u32,
 }
 
-/// A frame to be filled and sent.
-pub(super) struct Vacant(u64);
-
-/// An open socket, on one queue of an interface.
+/// An open socket, for one queue of an interface.
 pub(super) struct Socket {
     fd: OwnedFd,
     fill: Ring<u64>,
     done: Ring<u64>,
     received: Ring<xdp_desc>,
     sent: Ring<xdp_desc>,
+    /// Frames to fill: those that are not under way.
     vacant: Vec<u64>,
     memory: Mapping,
     /// Whether the kernel copies between the interface's memory and ours.
@@ -183,8 +181,8 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Have the frames of an interface's queue that the program redirects.
-    pub(super) fn open(interface: u32, queue: u32) -> io::Result<Self> {
+    /// A socket that is of no interface yet; needs `CAP_NET_RAW`.
+    pub(super) fn open() -> io::Result<Self> {
         // SAFETY: makes a descriptor, which nobody else knows.
         let fd = unsafe {
             let fd = libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0);
@@ -232,6 +230,12 @@ impl Socket {
             socket.fill.put(frame);
         }
         socket.fill.tell_put();
+        Ok(socket)
+    }
+
+    /// Have the frames of an interface's queue that the program redirects.
+    pub(super) fn bind(&mut self, interface: u32, queue: u32) -> io::Result<()> {
+        let raw = self.fd.as_raw_fd();
         let address = libc::sockaddr_xdp {
             sxdp_family: libc::AF_XDP as u16,
             sxdp_flags: libc::XDP_USE_NEED_WAKEUP,
@@ -251,9 +255,9 @@ impl Socket {
             return Err(io::Error::last_os_error());
         }
         let mut options = libc::xdp_options { flags: 0 };
-        socket.copies = get(raw, (libc::SOL_XDP, libc::XDP_OPTIONS), &mut options).is_err()
+        self.copies = get(raw, (libc::SOL_XDP, libc::XDP_OPTIONS), &mut options).is_err()
             || options.flags & libc::XDP_OPTIONS_ZEROCOPY == 0;
-        Ok(socket)
+        Ok(())
     }
 
     /// The descriptor, for the map of sockets.
@@ -283,14 +287,30 @@ impl Socket {
         unsafe { std::slice::from_raw_parts(self.memory.at(received.at).as_ptr(), length) }
     }
 
-    /// What was received, and a frame to fill.
-    pub(super) fn pair(&mut self, received: &Received, vacant: &Vacant) -> (&[u8], &mut [u8]) {
-        let room = self.memory.at::<[u8; FRAME]>(vacant.0);
-        assert!(vacant.0 as usize >= MEMORY / 2);
+    /// What was received, and a frame to fill, which `send` sends; None while all are under way.
+    pub(super) fn pair(&mut self, received: &Received) -> Option<(&[u8], &mut [u8])> {
+        if self.vacant.is_empty() {
+            self.take_back();
+        }
+        let vacant = *self.vacant.last()?;
+        assert!(vacant as usize >= MEMORY / 2);
+        let room = self.memory.at::<[u8; FRAME]>(vacant);
         // SAFETY: a frame of the second half of the memory, which is ours while it is vacant; the other
         // slice is of the first half.
         let room = unsafe { &mut *room.as_ptr() };
-        (self.frame(received), room)
+        Some((self.frame(received), room))
+    }
+
+    /// Have the first `length` octets of the frame that `pair` gave out sent, with the next `flush`.
+    pub(super) fn send(&mut self, length: usize) {
+        // there is room: the ring has a slot for each frame of this side
+        if let Some(addr) = self.vacant.pop() {
+            self.sent.put(xdp_desc {
+                addr,
+                len: length as u32,
+                options: 0,
+            });
+        }
     }
 
     /// Give frames back, for others to be received into.
@@ -300,29 +320,6 @@ impl Socket {
             self.fill.put(received.at - received.at % FRAME as u64);
         }
         self.fill.tell_put();
-    }
-
-    /// A frame to fill, if any is not under way.
-    pub(super) fn vacant(&mut self) -> Option<Vacant> {
-        if self.vacant.is_empty() {
-            self.take_back();
-        }
-        self.vacant.pop().map(Vacant)
-    }
-
-    /// Keep a frame that was not filled.
-    pub(super) fn keep(&mut self, Vacant(frame): Vacant) {
-        self.vacant.push(frame);
-    }
-
-    /// Have the first `length` octets of a frame sent, with the next `flush`.
-    pub(super) fn send(&mut self, Vacant(filled): Vacant, length: usize) {
-        // there is room: the ring has a slot for each frame of this side
-        self.sent.put(xdp_desc {
-            addr: filled,
-            len: length as u32,
-            options: 0,
-        });
     }
 
     /// Have the kernel send what is to be sent: where it copies, each call copies some; else one call
@@ -352,6 +349,16 @@ impl Socket {
             self.vacant.push(frame);
         }
         self.done.tell_taken();
+    }
+
+    /// Whether no frame that was received is to be taken.
+    pub(super) fn is_idle(&self) -> bool {
+        self.received.ready() == 0
+    }
+
+    /// Whether no frame is on its way out.
+    pub(super) fn is_sent(&self) -> bool {
+        self.vacant.len() == FRAMES as usize
     }
 
     /// Wait for a frame, for so long at the most. Returns false when the interface is gone.
