@@ -73,14 +73,13 @@ class _Line:
         self._forget()
         self._limits.append(limit)
         if not self._waits:
-            self._wait(loop, limit.at)
+            self._wait(loop, self._limits[0].at)
 
     def _wait(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
         self._waits = True
         loop.call_at(at, self._look)
 
     def _look(self) -> None:
-        self._waits = False
         loop = asyncio.get_running_loop()
         now = loop.time() + EXACT
         self._forget()
@@ -89,7 +88,8 @@ class _Line:
                 self._limits.popleft().run_out()
                 self._forget()
         finally:
-            if self._limits and not self._waits:
+            self._waits = False  # not before: what runs out may add others, which come last
+            if self._limits:
                 self._wait(loop, self._limits[0].at)
 
     def _forget(self) -> None:

@@ -89,6 +89,8 @@ class Roster:
         for item, old in self._changed:
             item.keep(old, standings[old.backend.id])
         self._changed = []
+        # what is held up meanwhile is so by a guard that may not be there any more
+        self.same -= {name for name in self.same if standings[name].held}
         self._old = None
 
     def _share(self, item: Watched) -> None:

@@ -34,6 +34,26 @@ def test_one_that_comes_while_another_runs_out_has_its_own_time():
     asyncio.run(scenario())
 
 
+def test_one_that_comes_while_another_runs_out_does_not_put_off_those_before_it():
+    async def scenario():
+        loop, done, timers = asyncio.get_running_loop(), asyncio.Event(), []
+        call_at = loop.call_at
+
+        def recorded(at, *arguments, **options):
+            timers.append(at)
+            return call_at(at, *arguments, **options)
+
+        loop.call_at = recorded
+        Limit(0.05, lambda: Limit(0.05, done.set))
+        await asyncio.sleep(0.02)
+        second = Limit(0.05, lambda: None)
+        timers.clear()
+        await done.wait()
+        assert timers[0] == second.at
+
+    asyncio.run(scenario())
+
+
 def test_a_limit_that_fails_holds_up_no_other():
     async def scenario():
         told, done = [], asyncio.Event()

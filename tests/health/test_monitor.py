@@ -8,10 +8,11 @@ from ipaddress import ip_address
 import pytest
 from health_script import OK, REFUSED, Backends, ScriptedCheck, Time, longest, settle
 
-from dnslb.config.model import Backend, BackendId, Family
+from dnslb.config.model import Backend, BackendId, Family, MaxDown, Pool
 from dnslb.health.checks.base import Outcome, Result
 from dnslb.health.monitor import Monitor
 from dnslb.health.standing import ALWAYS_UP, OperatorState
+from dnslb.policy.strategies import find
 
 V4, V6 = "192.0.2.1", "2001:db8::1"
 BOTH = frozenset(Family)
@@ -213,6 +214,27 @@ async def test_what_happens_while_a_reload_goes_on_is_not_lost(stage):
     assert stage.monitor._roster is not old
     assert stage.standing(where[0]).load == 0.5
     assert stage.standing(where[2]).state is OperatorState.DRAIN
+
+
+@scene
+async def test_one_that_is_held_up_while_a_reload_removes_the_guard_is_let_go(stage):
+    where = [f"192.0.2.{last}" for last in range(1, 3)]
+    backends = [stage.backend(at, at, fall=1) for at in where]
+    guarded = Pool("example.com.", "p", find("weighted"), (), max_down=MaxDown(1))
+    stage.monitor.configure(backends, [guarded])
+    await settle()
+    await stage.results(REFUSED, at=where[0])
+    work = asyncio.create_task(
+        stage.monitor.reconfigure(backends, [replace(guarded, max_down=None)])
+    )
+    for _ in range(3):
+        await asyncio.sleep(0)  # the backends are dealt with
+    (key,) = stage.monitor._roster.watched[backends[1].id].keys
+    stage.monitor._on_result(key, REFUSED)
+    assert stage.standing(where[1]).held
+    await work
+    assert not stage.standing(where[1]).held
+    assert stage.standing(where[1]).down == {Family.IPV4}
 
 
 @scene
