@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -119,8 +120,8 @@ def _inside(client: str, options: argparse.Namespace) -> int:
             return 2
     print(f"- `{' '.join(_command(options.seconds, options.rates[0], Path('queries')))}`\n")
     print(table(rounds), end="\n\n")
-    for rate in map(_about, options.rates):
-        pair = Row("dnslb-xdp", rate), Row("gdnsd", rate)
+    for ours, rate in product(("dnslb", "dnslb-xdp"), map(_about, options.rates)):
+        pair = Row(ours, rate), Row("gdnsd", rate)
         for aim in (Aim(*pair, least=1.1, kind="per_second"), Aim(*pair, most=1 / 1.1)):
             print(f"- {aim.verdict(rounds)}")
     return 0
