@@ -120,6 +120,7 @@ PARTS: Final = (
         "What asking who asks costs",
         "answers by the client's network (ECS), random networks, one database for all servers",
         partial(_geo, "cost"),
+        file="steered.py",
         servers=PLACED,
         programs=("taskset", str(ASKING)),
     ),

@@ -9,7 +9,12 @@ import pytest
 
 from tools import tool
 
-BENCH = Path(__file__).parents[2] / "bench"
+sys.path.append(str(Path(__file__).parents[2] / "bench"))
+
+import scripts
+from part import Settings
+
+BENCH = Path(scripts.__file__).parent
 
 PARTS = [
     "weighted",
@@ -57,6 +62,20 @@ def test_list(tmp_path):
     assert len(set(names)) == len(names)
     assert all(len(line.split(maxsplit=1)) == 2 for line in done.stdout.splitlines())
     assert not (tmp_path / "RESULTS.md").exists()
+
+
+SCRIPTS = {part.name: part for part in scripts.PARTS if part.name != "engine"}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_knows_what_it_is_told(name, tmp_path):
+    command = SCRIPTS[name].run.args[0](Settings(rounds=2, seconds=1.5, folder=tmp_path))
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    _, script, *arguments = command
+    assert Path(script).name in done.stdout
+    options = [argument for argument in arguments if argument.startswith("--")]
+    assert all(option in done.stdout for option in options)
 
 
 def test_a_part_that_there_is_not(tmp_path):
