@@ -9,6 +9,7 @@ server with few queries sees all, and one with many pays for no more.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import math
 import threading
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from dnslb._engine import Engine
-    from dnslb.config.model import Address
     from dnslb.geo.atlas import Atlas, Judged
     from dnslb.geo.location import Location
 
@@ -45,14 +45,21 @@ STEP: Final = 4.0
 MOST: Final = 2_000
 """Samples of one drain at most."""
 
+STRETCH: Final = 32
+"""Samples that are counted in one go, in less than 0.1 ms: a query that comes meanwhile on the same
+CPU may have to wait for the end of it."""
+
+PAUSE: Final = 0.0005
+"""Seconds between two stretches."""
+
 PLACES: Final = 1_000
 """Names, and networks, that are counted at a time."""
 
 COUNTRIES: Final = 300
 """More than there are."""
 
-PREFIXES: Final = {4: 24, 6: 48}
-"""Bits that make a network."""
+PREFIXES: Final = {4: 24, 16: 48}
+"""Bits that make a network, by the octets of an address."""
 
 UNKNOWN: Final = "unknown"
 """The country of who is in no database."""
@@ -139,18 +146,26 @@ class Top:
         return len(samples)
 
     def count(self, samples: Iterable[Sample]) -> None:
-        """Count `samples`, as `Engine.samples` tells them."""
+        """Count `samples`, as `Engine.samples` tells them, with a pause now and then."""
         countries = _Countries(self._atlas())
-        with self._lock:
-            now = self._clock()
-            for client, name, rtype, weight in samples:
-                self._sampled += 1
-                address = ip_address(client)
-                if name:  # who asks for a cookie only asks for no name
-                    self._names.add((name, rtype), weight, now)
-                network = client[: PREFIXES[address.version] // 8].ljust(len(client), b"\0")
-                self._networks.add(network, weight, now)
-                self._countries.add(countries.of(address), weight, now)
+        rest = iter(samples)
+        names = self._names
+        while stretch := list(itertools.islice(rest, STRETCH)):
+            with self._lock:
+                if self._names is not names:
+                    return  # what was seen is to be forgotten
+                self._add(stretch, countries)
+            time.sleep(PAUSE)
+
+    def _add(self, samples: Collection[Sample], countries: _Countries) -> None:
+        now = self._clock()
+        for client, name, rtype, weight in samples:
+            if name:  # who asks for a cookie only asks for no name
+                self._names.add((name, rtype), weight, now)
+            network = client[: PREFIXES[len(client)] // 8].ljust(len(client), b"\0")
+            self._networks.add(network, weight, now)
+            self._countries.add(countries.of(client), weight, now)
+        self._sampled += len(samples)
 
     def ranking(self, count: int) -> Ranking:
         """The `count` busiest of each kind."""
@@ -198,10 +213,10 @@ class _Countries:
                 ("countries",), lambda: atlas.judge(database, ["country"], _country)
             )
 
-    def of(self, address: Address) -> str:
+    def of(self, client: bytes) -> str:
         if self._judged is None:
             return UNKNOWN
-        label, _ = self._judged.map.find(address)
+        label, _ = self._judged.map.find(ip_address(client))
         return str(self._judged.results[label])
 
 
@@ -210,5 +225,4 @@ def _country(location: Location | None) -> str:
 
 
 def _network(packed: bytes) -> str:
-    address = ip_address(packed)
-    return f"{address}/{PREFIXES[address.version]}"
+    return f"{ip_address(packed)}/{PREFIXES[len(packed)]}"

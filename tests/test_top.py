@@ -8,7 +8,7 @@ import pytest
 
 from dnslb.geo.atlas import EMPTY, Atlas
 from dnslb.geo.database import open_database
-from dnslb.top import INTERVAL, MOST, RATE, Top
+from dnslb.top import INTERVAL, MOST, RATE, STRETCH, Top
 from dnslb.zone.names import from_text
 from geo.databases import city
 from geo.databases import write as write_database
@@ -104,3 +104,19 @@ def test_off_is_off():
     assert counted.drain() == 10
     counted.set(on=False)
     assert (engine.probability, counted.ranking(5).names) == (0.0, ())
+
+
+def test_counting_takes_pauses_and_forgets_at_once(monkeypatch):
+    counted = top(Sampler(10))
+    counted.set(on=True)
+    pauses = []
+
+    def pause(_seconds):
+        pauses.append(counted.ranking(1).sampled)
+        if len(pauses) == 3:
+            counted.set(on=False)
+
+    monkeypatch.setattr("dnslb.top.time.sleep", pause)
+    counted.count([sample("a.example")] * 10 * STRETCH)
+    assert pauses == [STRETCH, 2 * STRETCH, 3 * STRETCH]
+    assert counted.ranking(5).names == ()
