@@ -119,19 +119,18 @@ class Top:
             await asyncio.sleep(INTERVAL)
             if self._probability:
                 try:
-                    # mostly there are none, and then no thread is worth its waking
-                    samples = self._engine.samples(MOST)
-                    if samples:
-                        await asyncio.to_thread(self._weigh, samples)
-                    else:
-                        self._weigh(samples)
+                    await self.drain()
                 except Exception:  # nobody's answers depend on it
                     log.exception("a fault in counting who asks most; it is off")
                     self.set(on=False)
 
-    def drain(self) -> int:
+    async def drain(self) -> int:
         """Count what was sampled since the last time. Returns how many queries that were."""
-        return self._weigh(self._engine.samples(MOST))
+        samples = self._engine.samples(MOST)
+        if samples:
+            return await asyncio.to_thread(self._weigh, samples)
+        # mostly there are none, and then no thread is worth its waking
+        return self._weigh(samples)
 
     def _weigh(self, samples: Collection[Sample]) -> int:
         """Count `samples`, and decide how likely the next ones are. Returns how many they are."""

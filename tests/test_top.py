@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from ipaddress import ip_address
 
 import pytest
@@ -88,12 +89,12 @@ def test_samples_follow_the_load(queries):
     engine = Sampler(queries)
     counted = top(engine)
     counted.set(on=True)
-    taken = [counted.drain() for _ in range(20)]
+    taken = [asyncio.run(counted.drain()) for _ in range(20)]
     assert max(taken) <= MOST
     assert min(queries, RATE * INTERVAL) * 0.75 <= taken[-1] <= RATE * INTERVAL * 1.3
     engine.queries = 10
     for _ in range(20):
-        counted.drain()
+        asyncio.run(counted.drain())
     assert engine.probability == 1.0
 
 
@@ -101,7 +102,7 @@ def test_off_is_off():
     engine = Sampler(10)
     counted = top(engine)
     counted.set(on=True)
-    assert counted.drain() == 10
+    assert asyncio.run(counted.drain()) == 10
     counted.set(on=False)
     assert (engine.probability, counted.ranking(5).names) == (0.0, ())
 
