@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const GOAL: u32 = 6;
 
 /// Fewer are not worth it.
-const LEAST: u32 = 4;
+const LEAST: u32 = 3;
 
 /// The longest pause: what it adds to an answer's time is to be small beside any network's.
 const LONGEST: Duration = Duration::from_micros(75);
@@ -75,9 +75,9 @@ mod tests {
         let micros = Duration::from_micros;
         for (gap, count, pause) in [
             (micros(1_000), 1, None),
-            (micros(20), 1, None),
-            (micros(18), 1, Some(LONGEST)),
-            (micros(18), 4, Some(LONGEST)),
+            (micros(26), 1, None),
+            (micros(20), 1, Some(LONGEST)),
+            (micros(20), 4, Some(LONGEST)),
             (micros(10), 1, Some(micros(60))),
             (micros(1), 32, Some(SHORTEST)),
         ] {
