@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import socket
@@ -205,6 +206,16 @@ def until(condition: Callable[[], bool]) -> None:
             return
         event.wait(0.01)
     pytest.fail("it never came true")
+
+
+def threads(pid: int, file: str) -> dict[int, str]:
+    """What `/proc` tells in `file` of each thread of a process, by the thread's number."""
+    told = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        # a thread may end while the others are looked at
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            told[int(task.name)] = (task / file).read_text()
+    return told
 
 
 class Web:

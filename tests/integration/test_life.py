@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from dnslib import DNSRecord
-from harness import PATIENCE, ask, client
+from harness import PATIENCE, ask, client, threads
 
 from dnslb.priority import CALLS, NICE, OWN
 from ports import free_port
@@ -216,10 +216,10 @@ def test_threads_that_answer_come_before_those_that_decide(serve, write):
     daemon = serve(write(example_com=ZONE)).ready()
     pid = daemon.process.pid
     nice = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        # the fields behind the name, which stands in parentheses; nice is the 19th of all
-        fields = (task / "stat").read_text().rpartition(")")[2].split()
-        nice[(task / "comm").read_text().strip(), int(task.name)] = int(fields[16])
+    for tid, stat in threads(pid, "stat").items():
+        # the name stands in parentheses; nice is the 19th field of all, so the 17th behind it
+        name, _, fields = stat.partition("(")[2].rpartition(")")
+        nice[name, tid] = int(fields.split()[16])
     answer = {
         value for (name, _), value in nice.items() if name.startswith(("dnslb-udp", "dnslb-tcp"))
     }

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import pwd
-from pathlib import Path
 
 import pytest
-from harness import PATIENCE, need_engine
+from harness import PATIENCE, need_engine, threads
 
 need_engine()
 
@@ -29,9 +28,8 @@ def folder(open_folder):
 def users(pid):
     """The users of every thread of a process: real, effective, saved, of files."""
     found = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        status = (task / "status").read_text().splitlines()
-        found.update(line for line in status if line.startswith(("Uid:", "CapEff:")))
+    for status in threads(pid, "status").values():
+        found.update(line for line in status.splitlines() if line.startswith(("Uid:", "CapEff:")))
     return found
 
 
