@@ -1,4 +1,4 @@
-//! Sockets that Python hands over by their numbers.
+//! Sockets and counters that Python hands over from the process before.
 
 #![allow(unsafe_code)]
 
