@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 from machine import unfit
-from measure import CLIENT_CPU, PATIENCE, SERVER_CPU, TICKS, BenchError, free_port
+from measure import CLIENT_CPU, PATIENCE, SERVER_CPU, BenchError, free_port
+from processes import TICKS, family, ticks
 
 from dnslb.config.load import load
 from dnslb.log import configure
@@ -179,12 +180,12 @@ class Served:
     def sample(self, seconds: float) -> Sample:
         """What the server does in so many seconds."""
         self._ask("reset")
-        before, began = self._ticks(), time.monotonic()
+        before, began = sum(ticks(self._process.pid)), time.monotonic()
         time.sleep(seconds)
-        after, ended = self._ticks(), time.monotonic()
+        after, ended = sum(ticks(self._process.pid)), time.monotonic()
         told = self._ask("tell")
         cores = (after - before) / TICKS / (ended - began)
-        memory = sum(_memory(pid) for pid in self._pids())
+        memory = sum(_memory(pid) for pid in family(self._process.pid))
         return Sample(cores, memory, told["probes"], told["failed"], told["late"], told["took"])
 
     def _ask(self, words: str) -> dict[str, Any]:
@@ -198,19 +199,6 @@ class Served:
             raise BenchError("the server ended")
         answer: dict[str, Any] = json.loads(line)
         return answer
-
-    def _pids(self) -> list[int]:
-        pid = self._process.pid
-        children = Path(f"/proc/{pid}/task").glob("*/children")
-        return [pid, *(int(word) for path in children for word in path.read_text().split())]
-
-    def _ticks(self) -> int:
-        total = 0
-        for pid in self._pids():
-            for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
-                fields = stat.read_text().rpartition(")")[2].split()
-                total += int(fields[14 - 3]) + int(fields[15 - 3])
-        return total
 
 
 def _memory(pid: int) -> float:

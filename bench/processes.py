@@ -17,8 +17,8 @@ TICKS: Final = os.sysconf("SC_CLK_TCK")
 def family(pid: int) -> Iterator[int]:
     """A process and all below it."""
     yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
+    for children in _of_threads(pid, "children"):
+        for child in children.split():
             yield from family(int(child))
 
 
@@ -31,14 +31,24 @@ def ticks(pid: int) -> tuple[int, int]:
     """
     user = total = 0
     for member in family(pid):
-        user += sum(_ticks(stat)[0] for stat in Path(f"/proc/{member}/task").glob("*/stat"))
-        total += sum(_ticks(Path(f"/proc/{member}/stat")))
+        user += sum(_ticks(stat)[0] for stat in _of_threads(member, "stat"))
+        total += sum(_ticks(Path(f"/proc/{member}/stat").read_text()))
     return user, total - user
 
 
-def _ticks(stat: Path) -> tuple[int, int]:
+def _of_threads(pid: int, file: str) -> Iterator[str]:
+    """What `/proc` tells in `file` of each thread of a process."""
+    for path in Path(f"/proc/{pid}/task").glob(f"*/{file}"):
+        try:
+            text = path.read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended while the others were looked at
+        yield text
+
+
+def _ticks(stat: str) -> tuple[int, int]:
     # proc_pid_stat(5): behind the command's name, which may hold anything, is field 3
-    fields = stat.read_text().rpartition(")")[2].split()
+    fields = stat.rpartition(")")[2].split()
     return int(fields[14 - 3]), int(fields[15 - 3])
 
 
