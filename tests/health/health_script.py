@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 OK = Result(Outcome.OK, milliseconds=10.0)
 REFUSED = Result(Outcome.REFUSED, "it refuses")
+ERROR = Result(Outcome.ERROR, "this machine: too many open files")
 
 
 @dataclass(eq=False)

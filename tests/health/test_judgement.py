@@ -8,20 +8,15 @@ from ipaddress import ip_address
 
 import pytest
 from health_script import OK, REFUSED, ScriptedCheck
-from test_monitor import V4, V6, scene
+from health_stage import V4, V6, pass_by, pool, scene, watch
 
-from dnslb.config.model import Backend, BackendId, Family, MaxDown, Pool
+from dnslb.config.model import Backend, BackendId, Family, MaxDown
 from dnslb.health.checks.base import AgentMode, Outcome, Result
 from dnslb.health.checks.group import Group
 from dnslb.health.checks.push import PushCheck
 from dnslb.health.standing import ALWAYS_UP, OperatorState
-from dnslb.policy.strategies import find
 
 CANARY = "192.0.2.200"
-
-
-def pool(**rules):
-    return Pool("example.com.", "p", find("weighted"), (), **rules)
 
 
 def many(stage, count, **check):
@@ -30,19 +25,8 @@ def many(stage, count, **check):
     ]
 
 
-async def pass_by(stage, rounds=1):
-    for _ in range(rounds):
-        await stage.time.pass_by()
-
-
 def down(stage, *names):
     return {name for name in names if stage.standing(name).down}
-
-
-async def watch(stage, backends, pools=(), canaries=()):
-    stage.monitor.configure(backends, pools, canaries=canaries)
-    await pass_by(stage)
-    stage.changes.clear()
 
 
 @scene

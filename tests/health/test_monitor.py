@@ -1,76 +1,20 @@
+"""Verdicts: what results, reloads and the operator make of them."""
+
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
-from health_script import OK, REFUSED, Backends, ScriptedCheck, Time, longest, settle
+from health_script import ERROR, OK, REFUSED, settle
+from health_stage import V4, V6, play, pool, scene
 
-from dnslb.config.model import Backend, BackendId, Family, MaxDown, Pool
+from dnslb.config.model import BackendId, Family, MaxDown
 from dnslb.health.checks.base import Outcome, Result
-from dnslb.health.monitor import Monitor
 from dnslb.health.standing import ALWAYS_UP, OperatorState
-from dnslb.policy.strategies import find
 
-V4, V6 = "192.0.2.1", "2001:db8::1"
 BOTH = frozenset(Family)
-
-
-class Stage:
-    """A monitor with scripted backends and a time that stands still."""
-
-    def __init__(self) -> None:
-        self.there = Backends()
-        self.time = Time()
-        self.changes: list[set[str]] = []
-        self.monitor = Monitor(
-            lambda changed: self.changes.append({item.name for item in changed}),
-            sleep=self.time.sleep,
-            clock=self.time.clock,
-            uniform=longest,
-            later=self.time.later,
-        )
-
-    def backend(self, name="a", *addresses, target=None, **check):
-        made = ScriptedCheck(backends=self.there, **check)
-        where = tuple(map(ip_address, addresses or ([] if target else [V4])))
-        return Backend(BackendId("example.com.", "p", name), where, target, made)
-
-    async def configure(self, *backends):
-        self.monitor.configure(backends)
-        await settle()
-        self.changes.clear()
-
-    async def results(self, *results, at=V4):
-        for result in results:
-            self.there.results[at] = result
-            await self.time.pass_by()
-
-    def standing(self, name="a"):
-        return self.monitor.standing(BackendId("example.com.", "p", name))
-
-
-def play(scenario):
-    async def run():
-        stage = Stage()
-        try:
-            await scenario(stage)
-        finally:
-            await stage.monitor.close()
-
-    asyncio.run(run())
-
-
-def scene(scenario):
-    """A test that is played on a stage."""
-
-    def test():
-        play(scenario)
-
-    test.__name__ = scenario.__name__
-    return test
 
 
 @scene
@@ -220,7 +164,7 @@ async def test_what_happens_while_a_reload_goes_on_is_not_lost(stage):
 async def test_one_that_is_held_up_while_a_reload_removes_the_guard_is_let_go(stage):
     where = [f"192.0.2.{last}" for last in range(1, 3)]
     backends = [stage.backend(at, at, fall=1) for at in where]
-    guarded = Pool("example.com.", "p", find("weighted"), (), max_down=MaxDown(1))
+    guarded = pool(max_down=MaxDown(1))
     stage.monitor.configure(backends, [guarded])
     await settle()
     await stage.results(REFUSED, at=where[0])
@@ -341,86 +285,6 @@ async def test_results_are_counted_and_the_last_is_kept(stage):
     assert {word: count for word, count in counted.items() if count} == {"ok": 3, "refused": 1}
     last = {V4: OK, "[2001:db8::1]": REFUSED}
     assert stage.monitor.last(stage.backend().id) == last
-
-
-def told(caplog, scenario, level=logging.INFO):
-    caplog.set_level(level, "dnslb.health")
-    play(scenario)
-    return [f"{record.levelname} {record.getMessage()}" for record in caplog.records]
-
-
-def test_a_verdict_is_one_line_that_says_why(caplog):
-    async def scenario(stage):
-        await stage.configure(stage.backend("a", V4, V6, fall=2, rise=1))
-        assert caplog.messages == [], "passes at the start are no news"
-        await stage.results(REFUSED, REFUSED, REFUSED, at=V6)
-        await stage.results(OK, at=V6)
-
-    assert told(caplog, scenario) == [
-        "WARNING backend p/a down over IPv6: refused: it refuses; [2001:db8::1] (2 of 2)",
-        "INFO backend p/a up over IPv6",
-    ]
-
-
-def test_a_first_failure_is_told_and_a_first_pass_in_debug(caplog):
-    async def scenario(stage):
-        stage.there.results["192.0.2.2"] = REFUSED
-        stage.monitor.configure([stage.backend("a"), stage.backend("b", "192.0.2.2")])
-        await settle()
-
-    lines = told(caplog, scenario, logging.DEBUG)
-    assert [line for line in lines if "backend" in line] == [
-        "DEBUG backend p/a up",
-        "WARNING backend p/b down: refused: it refuses; 192.0.2.2 (first result)",
-    ]
-
-
-def test_a_family_with_two_dead_addresses_goes_and_comes_once(caplog):
-    other = "192.0.2.2"
-
-    async def scenario(stage):
-        await stage.configure(stage.backend("a", V4, other, fall=1, rise=1))
-        await stage.results(REFUSED, at=V4)
-        await stage.results(REFUSED, at=other)
-        assert stage.standing().reason == f"refused: it refuses; {V4} and 1 more"
-        await stage.results(OK, at=V4)
-        assert stage.standing().down == {Family.IPV4}
-        assert stage.standing().reason == f"refused: it refuses; {other}"
-        await stage.results(OK, at=other)
-
-    assert told(caplog, scenario) == [
-        "WARNING backend p/a down: refused: it refuses; 192.0.2.1 (1 of 1)",
-        "INFO backend p/a up",
-    ]
-
-
-def test_what_is_odd_about_a_load_report_is_told_once(caplog):
-    def odd(note):
-        return Result(Outcome.OK, milliseconds=10.0, note=note)
-
-    async def scenario(stage):
-        await stage.configure(stage.backend())
-        await stage.results(odd("load is 55"), odd("load is 56"), OK, odd("load is 57"))
-
-    assert told(caplog, scenario) == ["WARNING check of 192.0.2.1 passes, but load is 55"]
-
-
-ERROR = Result(Outcome.ERROR, "this machine: too many open files")
-
-
-def test_a_probe_that_itself_fails_leaves_the_verdict_alone(caplog):
-    async def scenario(stage):
-        await stage.configure(stage.backend("a", fall=1, rise=1))
-        await stage.results(ERROR, ERROR)
-        assert not stage.standing().down
-        await stage.results(REFUSED, ERROR)
-        assert stage.standing().down == {Family.IPV4}
-        assert stage.changes == [{"a"}]
-
-    lines = told(caplog, scenario)
-    assert [line for line in lines if "cannot be made" in line] == [
-        "ERROR check of 192.0.2.1 cannot be made: this machine: too many open files",
-    ] * 2
 
 
 @scene
