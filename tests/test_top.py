@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from ipaddress import ip_address
+from threading import current_thread, main_thread
 
 import pytest
 
@@ -105,6 +106,16 @@ def test_off_is_off():
     assert asyncio.run(counted.drain()) == 10
     counted.set(on=False)
     assert (engine.probability, counted.ranking(5).names) == (0.0, ())
+
+
+def test_the_loop_goes_on_while_samples_are_counted(monkeypatch):
+    counted = top(Sampler(2 * STRETCH))
+    counted.set(on=True)
+    pausing = []
+    monkeypatch.setattr("dnslb.top.time.sleep", lambda _: pausing.append(current_thread()))
+    asyncio.run(counted.drain())
+    assert pausing
+    assert main_thread() not in pausing
 
 
 def test_counting_takes_pauses_and_forgets_at_once(monkeypatch):
