@@ -1,4 +1,4 @@
-"""Loads by `engine/examples/asking.rs`, for what dnsperf cannot do: networks, rates, latencies."""
+"""Loads by `engine/examples/asking/`, for what dnsperf cannot do: networks, rates, latencies."""
 
 from __future__ import annotations
 
