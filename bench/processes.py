@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["TICKS", "family", "peak", "ticks"]
 
@@ -17,7 +17,7 @@ TICKS: Final = os.sysconf("SC_CLK_TCK")
 def family(pid: int) -> Iterator[int]:
     """A process and all below it."""
     yield pid
-    for children in _of_threads(pid, "children"):
+    for children in _texts(Path(f"/proc/{pid}/task").glob("*/children")):
         for child in children.split():
             yield from family(int(child))
 
@@ -31,18 +31,19 @@ def ticks(pid: int) -> tuple[int, int]:
     """
     user = total = 0
     for member in family(pid):
-        user += sum(_ticks(stat)[0] for stat in _of_threads(member, "stat"))
-        total += sum(_ticks(Path(f"/proc/{member}/stat").read_text()))
+        there = Path(f"/proc/{member}")
+        user += sum(_ticks(stat)[0] for stat in _texts(there.glob("task/*/stat")))
+        total += sum(sum(_ticks(stat)) for stat in _texts([there / "stat"]))
     return user, total - user
 
 
-def _of_threads(pid: int, file: str) -> Iterator[str]:
-    """What `/proc` tells in `file` of each thread of a process."""
-    for path in Path(f"/proc/{pid}/task").glob(f"*/{file}"):
+def _texts(paths: Iterable[Path]) -> Iterator[str]:
+    """What the files say, but for those of threads and processes that end meanwhile."""
+    for path in paths:
         try:
             text = path.read_text()
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended while the others were looked at
+            continue
         yield text
 
 
